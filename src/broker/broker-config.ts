@@ -1,0 +1,39 @@
+/** All settings of a broker process. */
+export interface BrokerConfig {
+  /** This node's name in its group, unique for all time: 1 to 63 characters of `[A-Za-z0-9._-]`. */
+  readonly nodeId: string;
+  /** "host:port" to listen on, for clients and peers alike. */
+  readonly listen: string;
+  /** "host:port" that others reach this node at. Default: `listen`. */
+  readonly advertise: string;
+  /** Directory for all of the node's data. Belongs to this node alone. */
+  readonly dataDir: string;
+  /** Name of the broker group. Default "g1". */
+  readonly group: string;
+  /** All members of the group, this node among them, with the addresses of their `advertise`. */
+  readonly members: readonly { readonly id: string; readonly address: string }[];
+  /** "host:port" of every router. May be empty. */
+  readonly routers: readonly string[];
+  /** Between a leader's signs of life, ms, 10 to 10 000. Default 100. At most half of electionTimeoutMinMs. */
+  readonly heartbeatIntervalMs: number;
+  /** Silence before an election: uniform in [min, max], ms. Defaults 500 and 1000. */
+  readonly electionTimeoutMinMs: number;
+  readonly electionTimeoutMaxMs: number;
+  /** Largest record batch, encoded, bytes, 1 KiB to 32 MiB. Default 4 MiB. */
+  readonly maxBatchBytes: number;
+  /** Size of one log file, bytes, 1 MiB to 1 GiB. Default 64 MiB. */
+  readonly segmentBytes: number;
+  /** Recent log entries kept in memory, bytes, from 1 MiB. Default 64 MiB. */
+  readonly cacheBytes: number;
+}
+
+export const BROKER_DEFAULTS = {
+  group: 'g1',
+  routers: [],
+  heartbeatIntervalMs: 100,
+  electionTimeoutMinMs: 500,
+  electionTimeoutMaxMs: 1_000,
+  maxBatchBytes: 4 * 1024 * 1024,
+  segmentBytes: 64 * 1024 * 1024,
+  cacheBytes: 64 * 1024 * 1024,
+} as const;

@@ -1,0 +1,183 @@
+/** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { systemClock, systemRandom } from '../base/system-clock.ts';
+import type { RaftConfig } from '../raft/config.ts';
+import { type NodeId, nodeId } from '../raft/types.ts';
+import { GrpcNetwork } from '../replica/grpc-network.ts';
+import { Replica } from '../replica/replica.ts';
+import { RpcServer } from '../rpc/server.ts';
+import { openIdentity } from '../storage/identity.ts';
+import { openLevelState } from '../storage/level-state.ts';
+import { nodeDisk } from '../storage/node-disk.ts';
+import type { RaftLogEvents } from '../storage/raft-log.ts';
+import { openSegmentedLog } from '../storage/segmented-log.ts';
+import { serveAdmin } from './admin-service.ts';
+import type { BrokerConfig } from './broker-config.ts';
+import { type ApplyResult, BrokerState } from './broker-state.ts';
+import { Group } from './group.ts';
+import { serveLog } from './log-service.ts';
+import { RouterRegistration } from './registration.ts';
+import { VERSION } from './version.ts';
+
+export interface Broker {
+  /** "host:port" that others reach it at. */
+  readonly address: string;
+  /** Resolves when the node must exit: its disk or its state failed. Nothing is acknowledged any more. */
+  readonly failed: Promise<Error>;
+  /** Hands leadership over, ends streams, makes the state durable, closes. */
+  stop(): Promise<void>;
+}
+
+const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
+/** Calls under way may take this long to end at a shutdown. */
+const CLOSE_GRACE_MS = 500;
+
+export async function startBroker(config: BrokerConfig, logger: Logger): Promise<Broker> {
+  const self = nodeId(config.nodeId);
+  const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
+  const failure = withResolvers<Error>();
+  const fail = (error: Error): void => {
+    logger.fatal({ error: error.message, stack: error.stack }, 'this node cannot go on');
+    failure.resolve(error);
+  };
+
+  const disk = nodeDisk;
+  await openIdentity(disk, config.dataDir, self);
+  const keyed = await openLevelState(join(config.dataDir, 'state'));
+  let onTopicsChanged = (): void => {};
+  const state = await BrokerState.load(keyed, { onTopicsChanged: () => onTopicsChanged(), onFailed: fail });
+  // The log tells a replica that does not exist yet: nothing is written, so nothing is told, before it does.
+  let replica: Replica<ApplyResult> | undefined;
+  const logEvents: RaftLogEvents = {
+    onWritten: (sequence, term) => replica?.onWritten(sequence, term),
+    onFailed: (error) => (replica === undefined ? fail(error) : replica.onFailed(error)),
+  };
+  const log = await openSegmentedLog(
+    disk,
+    join(config.dataDir, 'log'),
+    {
+      segmentBytes: config.segmentBytes,
+      cacheBytes: config.cacheBytes,
+      maxEntryBytes: config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES,
+    },
+    logEvents,
+  );
+  const { restored } = log;
+  logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
+
+  const peers = members.filter(({ id }) => id !== self);
+  const network = new GrpcNetwork({ self, group: config.group, peers, clock: systemClock, log: logger });
+  const registrations: RouterRegistration[] = [];
+  const announce = (): void => {
+    for (const registration of registrations) registration.update();
+  };
+  onTopicsChanged = announce;
+  replica = new Replica<ApplyResult>({
+    config: raftConfig(self, members, config),
+    log,
+    network,
+    stateMachine: state,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    onStatus: announce,
+    onFailed: fail,
+  });
+  const group = new Group(config.group, self, members, state, replica);
+  const frontDoor = serveLog(group, log, config.maxBatchBytes);
+  const admin = serveAdmin(group, {
+    address: config.advertise,
+    version: VERSION,
+    uptimeMs: () => process.uptime() * 1_000,
+    isReachable: (peer) => network.isConnected(peer),
+  });
+  let server: RpcServer;
+  try {
+    server = await RpcServer.listen(config.listen, [network.service, frontDoor.service, admin]);
+  } catch (error) {
+    replica.stop();
+    await log.close();
+    await state.close();
+    throw error;
+  }
+  network.start(replica);
+  for (const address of config.routers) {
+    registrations.push(new RouterRegistration(address, () => describeForRouter(group, config.advertise), systemClock, logger));
+  }
+  server.setServing(true);
+  logger.info({ node: self, address: config.advertise, group: config.group, dataDir: config.dataDir }, 'broker is up');
+
+  const running = replica;
+  return {
+    address: config.advertise,
+    failed: failure.promise,
+    stop: async () => {
+      server.setServing(false);
+      await handOver(group, config.electionTimeoutMinMs);
+      group.shuttingDown = true;
+      // Streams end with the new leader known to the clients; peers see this process go only after that.
+      frontDoor.close();
+      for (const registration of registrations) registration.close();
+      running.stop();
+      network.close();
+      await server.close(CLOSE_GRACE_MS);
+      await log.close();
+      await state.close();
+      logger.info('broker stopped');
+    },
+  };
+}
+
+function raftConfig(self: NodeId, members: readonly { id: NodeId }[], config: BrokerConfig): RaftConfig {
+  return {
+    id: self,
+    voters: members.map(({ id }) => id),
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    electionTimeoutMinMs: config.electionTimeoutMinMs,
+    electionTimeoutMaxMs: config.electionTimeoutMaxMs,
+    crashElectionSpreadMs: 20,
+    maxAppendBytes: 1024 * 1024,
+    maxInflightAppends: 64,
+    maxInflightBytes: 32 * 1024 * 1024,
+    maxUncommittedBytes: 64 * 1024 * 1024,
+  };
+}
+
+/** Waits until somebody else leads, for as long as a transfer may take; a group without another live member keeps its leader. */
+async function handOver(group: Group, timeoutMs: number): Promise<void> {
+  if (!group.leads || group.members.length === 1) return;
+  group.replica.transferLeader(undefined);
+  const deadline = performance.now() + timeoutMs;
+  while (performance.now() < deadline) {
+    const { leader } = group.replica.status;
+    if (leader !== undefined && leader !== group.self) return;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+function describeForRouter(group: Group, address: string) {
+  const { role, term } = group.replica.status;
+  const leader = role === 'leader';
+  return {
+    node: group.self,
+    address,
+    groups: [
+      {
+        group: group.name,
+        term,
+        leader,
+        members: group.members.map(({ id, address: memberAddress }) => ({ node: id, address: memberAddress })),
+        topics: leader ? group.state.topics.all().map(({ name, id, queues }) => ({ name, id, queues: queues.length })) : [],
+      },
+    ],
+  };
+}
+
+function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
+  let resolve!: (value: T) => void;
+  const promise = new Promise<T>((onResolve) => {
+    resolve = onResolve;
+  });
+  return { promise, resolve };
+}

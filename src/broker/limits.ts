@@ -1,0 +1,15 @@
+/**
+ * Limits that decide what the replicated state becomes. Every replica must cut at the same place, so they are constants of the format,
+ * not settings.
+ */
+export const MAX_TOPICS = 10_000;
+export const MAX_QUEUES_PER_TOPIC = 1_024;
+export const MAX_TOPIC_NAME = 127;
+/** Producer sessions kept. The one whose last batch is oldest in the log goes first. */
+export const MAX_PRODUCERS = 10_000;
+/** (producer, queue) pairs kept over all sessions. */
+export const MAX_PRODUCER_WINDOWS = 100_000;
+/** Batches per producer and queue whose offset is remembered: how many a producer may have in flight on one queue. */
+export const PRODUCER_WINDOW_BATCHES = 32;
+/** Records of one AppendRecords call. */
+export const MAX_RECORDS_PER_CALL = 10_000;

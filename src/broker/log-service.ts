@@ -1,0 +1,96 @@
+/** proto/lograft/v1/log.proto, served. */
+import { crc32c } from '@node-rs/crc32';
+import { assert } from '../base/assert.ts';
+import { LograftError } from '../rpc/error.ts';
+import type { AppendRecordsRequest } from '../rpc/generated/lograft/v1/AppendRecordsRequest.ts';
+import type { AppendRecordsResponseInput } from '../rpc/generated/lograft/v1/AppendRecordsResponse.ts';
+import type { AppendRequest } from '../rpc/generated/lograft/v1/AppendRequest.ts';
+import type { AppendResponseInput } from '../rpc/generated/lograft/v1/AppendResponse.ts';
+import type { OpenProducerRequest } from '../rpc/generated/lograft/v1/OpenProducerRequest.ts';
+import type { OpenProducerResponseInput } from '../rpc/generated/lograft/v1/OpenProducerResponse.ts';
+import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
+import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
+import { duplex, serverStream, unary } from '../rpc/handlers.ts';
+import { LogService, RecordBatchCodec, RecordSetCodec } from '../rpc/protos.ts';
+import { type HostedService, hostService } from '../rpc/server.ts';
+import type { RaftLog } from '../storage/raft-log.ts';
+import { AppendStream } from './append-stream.ts';
+import { checkBatch } from './check-batch.ts';
+import type { Group } from './group.ts';
+import { MAX_RECORDS_PER_CALL } from './limits.ts';
+import { readQueue } from './queue-reader.ts';
+
+export interface LogFrontDoor {
+  readonly service: HostedService;
+  /** Ends all Append and Read streams: this node shuts down. */
+  close(): void;
+}
+
+export function serveLog(group: Group, log: RaftLog, maxBatchBytes: number): LogFrontDoor {
+  const appends = new Set<AppendStream>();
+  const closing = new AbortController();
+  const service = hostService(LogService, {
+    OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async () => {
+      requireLeader(group);
+      const result = await group.command({ openProducer: {} });
+      assert(result.type === 'producerOpened', 'opening a producer opens one');
+      return { producerId: result.producerId };
+    }),
+    Append: duplex<AppendRequest, AppendResponseInput>((stream) => {
+      const append: AppendStream = new AppendStream(stream, group, maxBatchBytes, () => appends.delete(append));
+      appends.add(append);
+      return append;
+    }),
+    AppendRecords: unary<AppendRecordsRequest, AppendRecordsResponseInput>(async (request) => {
+      requireLeader(group);
+      await group.whenCaughtUp();
+      const batch = makeBatch(request, group);
+      checkBatch(batch, maxBatchBytes);
+      const baseOffset = await new Promise<number>((resolve, reject) => group.appendBatch(batch, resolve, reject));
+      return { baseOffset };
+    }),
+    Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
+      readUntilClosed(request, group, log, AbortSignal.any([context.signal, closing.signal]), closing.signal),
+    ),
+  });
+  return {
+    service,
+    close: () => {
+      for (const append of [...appends]) append.close(shuttingDown(group));
+      closing.abort();
+    },
+  };
+}
+
+async function* readUntilClosed(
+  request: ReadRequest,
+  group: Group,
+  log: RaftLog,
+  signal: AbortSignal,
+  closing: AbortSignal,
+): AsyncGenerator<ReadResponseInput, void, undefined> {
+  yield* readQueue(request, group, log, signal);
+  // A read that ends early must not look like one that reached its end.
+  if (closing.aborted) throw shuttingDown(group);
+}
+
+function makeBatch(request: AppendRecordsRequest, group: Group): Buffer {
+  const { topic: name, queue, records } = request;
+  if (records.length < 1 || records.length > MAX_RECORDS_PER_CALL) {
+    throw new LograftError('INVALID_REQUEST', `records: 1 to ${MAX_RECORDS_PER_CALL} can be sent in a call, not ${records.length}`);
+  }
+  const topic = group.state.topics.byName(name);
+  if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(name)}: create it first`);
+  const encoded = RecordSetCodec.encode({ records });
+  const recordsCrc32c = crc32c(encoded);
+  return RecordBatchCodec.encode({ topicId: topic.id, queue, count: records.length, recordsCrc32c, records: encoded });
+}
+
+function requireLeader(group: Group): void {
+  if (group.shuttingDown) throw shuttingDown(group);
+  if (!group.leads) throw group.notLeader();
+}
+
+function shuttingDown(group: Group): LograftError {
+  return new LograftError('SHUTTING_DOWN', `node ${group.self} is shutting down: go on at another node`);
+}

@@ -1,0 +1,89 @@
+/** Reads a queue for one Read call. */
+import { assert } from '../base/assert.ts';
+import { type Entry, logIndex } from '../raft/types.ts';
+import { LograftError } from '../rpc/error.ts';
+import { Position } from '../rpc/generated/lograft/v1/Position.ts';
+import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
+import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
+import type { RaftLog } from '../storage/raft-log.ts';
+import { KIND_BATCH } from './entry-kinds.ts';
+import type { Group } from './group.ts';
+import type { BatchPosition, QueueState } from './queue-state.ts';
+
+const DEFAULT_RESPONSE_BYTES = 1024 * 1024;
+const MAX_RESPONSE_BYTES = 4 * 1024 * 1024;
+/** Batches looked up at once. */
+const POSITIONS_PER_ROUND = 256;
+
+export async function* readQueue(
+  request: ReadRequest,
+  group: Group,
+  log: RaftLog,
+  signal: AbortSignal,
+): AsyncGenerator<ReadResponseInput, void, undefined> {
+  await group.whenCaughtUp();
+  const queue = findQueue(request, group);
+  let offset = startOffset(request, queue);
+  const endWhenCalled = queue.nextOffset;
+  const end = request.untilOffset ?? (request.follow ? Number.MAX_SAFE_INTEGER : endWhenCalled);
+  const maxBytes = Math.min(request.maxResponseBytes || DEFAULT_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
+  yield { batches: [], nextOffset: queue.nextOffset };
+  while (offset < end && !signal.aborted) {
+    const positions = await queue.locate(offset, POSITIONS_PER_ROUND, group.state.keyed);
+    if (positions.length === 0) {
+      await queue.waitForAppend(offset, signal);
+      continue;
+    }
+    for (let at = 0; at < positions.length && offset < end && !signal.aborted; ) {
+      const run = neighbours(positions, at, end);
+      const entries = await log.read((run[0] as BatchPosition).logIndex, (run.at(-1) as BatchPosition).logIndex, maxBytes);
+      const taken = run.slice(0, entries.length);
+      yield { batches: toBatches(taken, entries), nextOffset: queue.nextOffset };
+      at += taken.length;
+      const last = taken.at(-1) as BatchPosition;
+      offset = last.baseOffset + last.count;
+    }
+  }
+}
+
+function findQueue(request: ReadRequest, group: Group): QueueState {
+  const topic = group.state.topics.byName(request.topic);
+  if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(request.topic)}: create it first`);
+  const queue = topic.queues[request.queue];
+  if (queue !== undefined) return queue;
+  throw new LograftError('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${topic.queues.length - 1}, not ${request.queue}`);
+}
+
+function startOffset(request: ReadRequest, queue: QueueState): number {
+  if (request.fromPosition === Position.LATEST) return queue.nextOffset;
+  const offset = request.from === 'fromOffset' ? (request.fromOffset ?? 0) : 0;
+  if (offset <= queue.nextOffset) return offset;
+  throw new LograftError(
+    'OFFSET_OUT_OF_RANGE',
+    `offset ${offset} is after the end: the queue has offsets 0 to ${queue.nextOffset - 1} here`,
+  );
+}
+
+/** Batches from `at` on whose log entries lie side by side: one read of the log gets them. */
+function neighbours(positions: readonly BatchPosition[], at: number, end: number): readonly BatchPosition[] {
+  let last = at;
+  while (last + 1 < positions.length) {
+    const current = positions[last] as BatchPosition;
+    const next = positions[last + 1] as BatchPosition;
+    if (next.logIndex !== current.logIndex + 1 || next.baseOffset >= end) break;
+    last += 1;
+  }
+  return positions.slice(at, last + 1);
+}
+
+function toBatches(positions: readonly BatchPosition[], entries: readonly Entry[]): { baseOffset: number; batch: Buffer }[] {
+  return positions.map(({ baseOffset, logIndex: index }, at) => {
+    const entry = entries[at];
+    assert(
+      entry !== undefined && entry.index === logIndex(index) && entry.kind === KIND_BATCH,
+      'the queue index points at batches',
+    );
+    const { buffer, byteOffset, byteLength } = entry.payload;
+    return { baseOffset, batch: Buffer.from(buffer, byteOffset, byteLength) };
+  });
+}

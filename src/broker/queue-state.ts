@@ -1,0 +1,128 @@
+/** One queue: its next offset, and where its batches are in the log. */
+import { assert } from '../base/assert.ts';
+import type { Brand } from '../base/brand.ts';
+import type { LogIndex } from '../raft/types.ts';
+import type { KeyedState } from '../storage/keyed-state.ts';
+import { indexKey, readNumber, writeNumber } from './state-keys.ts';
+
+/** Position of a record in its queue, from 0. */
+export type QueueOffset = Brand<number, 'QueueOffset'>;
+
+/** Where one batch is. */
+export interface BatchPosition {
+  readonly baseOffset: number;
+  readonly count: number;
+  readonly logIndex: LogIndex;
+}
+
+/** Positions kept in memory beside those that are not stored yet: what tailing readers ask for. */
+const TAIL_LENGTH = 1_024;
+
+export class QueueState {
+  readonly topicId: number;
+  readonly queue: number;
+  #nextOffset: number;
+  /** The newest positions, ascending and without gaps; ends at `nextOffset`. */
+  #tail: BatchPosition[] = [];
+  /** How many at the end of the tail are not stored yet. */
+  #unstored = 0;
+  #waiters = new Set<() => void>();
+
+  constructor(topicId: number, queue: number, nextOffset: number) {
+    this.topicId = topicId;
+    this.queue = queue;
+    this.#nextOffset = nextOffset;
+  }
+
+  /** Offset that the next record will get. */
+  get nextOffset(): number {
+    return this.#nextOffset;
+  }
+
+  append(count: number, logIndex: LogIndex): BatchPosition {
+    assert(count > 0, 'a batch holds records');
+    const position = { baseOffset: this.#nextOffset, count, logIndex };
+    this.#nextOffset += count;
+    this.#tail.push(position);
+    this.#unstored += 1;
+    if (this.#waiters.size > 0) {
+      const waiters = this.#waiters;
+      this.#waiters = new Set();
+      for (const wake of waiters) wake();
+    }
+    return position;
+  }
+
+  /** Gives what is to be stored now. It stays readable here until `stored` is told. */
+  takeUnstored(): readonly BatchPosition[] {
+    const taken = this.#tail.slice(this.#tail.length - this.#unstored);
+    this.#unstored = 0;
+    return taken;
+  }
+
+  /** What was taken up to now is stored: older positions may be forgotten. */
+  stored(): void {
+    const surplus = this.#tail.length - this.#unstored - TAIL_LENGTH;
+    // Trimmed in strides, so that a busy queue does not shift its array at each round.
+    if (surplus > TAIL_LENGTH) this.#tail.splice(0, surplus);
+  }
+
+  /** Positions of batches from the one that holds `offset` on, at most `limit`; `[]` at the end of the queue. */
+  async locate(offset: number, limit: number, state: KeyedState): Promise<readonly BatchPosition[]> {
+    assert(offset >= 0 && offset <= this.#nextOffset, 'only offsets within the queue are located');
+    const fromTail = this.#locateInTail(offset, limit);
+    return fromTail ?? (await this.#locateStored(offset, limit, state));
+  }
+
+  /** Resolves when something is appended from `offset` on, or when the signal aborts. */
+  async waitForAppend(offset: number, signal: AbortSignal): Promise<void> {
+    if (this.#nextOffset > offset || signal.aborted) return;
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        this.#waiters.delete(wake);
+        signal.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#waiters.add(wake);
+      signal.addEventListener('abort', wake);
+    });
+  }
+
+  #locateInTail(offset: number, limit: number): readonly BatchPosition[] | undefined {
+    if (offset === this.#nextOffset) return [];
+    const first = this.#tail[0];
+    if (first === undefined || offset < first.baseOffset) return undefined;
+    let low = 0;
+    let high = this.#tail.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      if ((this.#tail[middle] as BatchPosition).baseOffset <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return this.#tail.slice(low, low + limit);
+  }
+
+  async #locateStored(offset: number, limit: number, state: KeyedState): Promise<readonly BatchPosition[]> {
+    const { topicId, queue } = this;
+    const firstKey = indexKey(topicId, queue, 0);
+    let from: Buffer | undefined;
+    for await (const [key] of state.range({ from: firstKey, to: indexKey(topicId, queue, offset + 1), reverse: true, limit: 1 }))
+      from = key;
+    assert(from !== undefined, 'every offset of a queue belongs to a stored batch');
+    const found: BatchPosition[] = [];
+    const end = indexKey(topicId, queue, Number.MAX_SAFE_INTEGER);
+    for await (const [key, value] of state.range({ from, to: end, limit })) found.push(readPosition(key, value));
+    return found;
+  }
+}
+
+export function positionValue(position: BatchPosition): Buffer {
+  const value = Buffer.allocUnsafe(12);
+  writeNumber(value, position.logIndex, 0);
+  value.writeUInt32BE(position.count, 8);
+  return value;
+}
+
+function readPosition(key: Buffer, value: Buffer): BatchPosition {
+  return { baseOffset: readNumber(key, 9), logIndex: readNumber(value, 0) as LogIndex, count: value.readUInt32BE(8) };
+}

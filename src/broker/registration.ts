@@ -1,0 +1,67 @@
+/** Tells every router, at once and again on each change, what this node knows of its group. */
+import type { Logger } from 'pino';
+import type { Clock, Timer } from '../base/clock.ts';
+import { Channel } from '../rpc/channel.ts';
+import type { RegistrationInput } from '../rpc/generated/lograft/v1/Registration.ts';
+import { RouterService } from '../rpc/protos.ts';
+import type { MessageStream } from '../rpc/stream.ts';
+
+/** A router forgets a node that says nothing for 15 s. */
+const REPEAT_MS = 4_000;
+const RECONNECT_MS = 250;
+
+export class RouterRegistration {
+  readonly #address: string;
+  readonly #describe: () => RegistrationInput;
+  readonly #clock: Clock;
+  readonly #log: Logger;
+  readonly #channel: Channel;
+  #stream: MessageStream<RegistrationInput> | undefined;
+  #timer: Timer | undefined;
+  #complained = false;
+  #closed = false;
+
+  constructor(address: string, describe: () => RegistrationInput, clock: Clock, log: Logger) {
+    this.#address = address;
+    this.#describe = describe;
+    this.#clock = clock;
+    this.#log = log;
+    this.#channel = new Channel(address);
+    this.#connect();
+  }
+
+  /** Something changed. */
+  update(): void {
+    if (this.#closed || this.#stream === undefined) return;
+    this.#stream.write(this.#describe());
+    this.#timer?.cancel();
+    this.#timer = this.#clock.after(REPEAT_MS, () => this.update());
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#stream?.cancel(undefined);
+    this.#channel.close();
+  }
+
+  #connect(): void {
+    this.#stream = this.#channel.open(RouterService.Register, {
+      onMessage: () => {
+        this.#complained = false;
+      },
+      onEnd: (error) => this.#ended(error),
+    });
+    this.update();
+  }
+
+  #ended(error: unknown): void {
+    this.#stream = undefined;
+    this.#timer?.cancel();
+    if (this.#closed) return;
+    if (!this.#complained)
+      this.#log.warn({ router: this.#address, error: String(error) }, 'router does not answer: will keep trying');
+    this.#complained = true;
+    this.#timer = this.#clock.after(RECONNECT_MS, () => this.#connect());
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Keys and values of the derived state. Numbers in keys are big-endian, so that keys sort as numbers do. The first byte names the table.
+ */
+export const APPLIED_KEY = Buffer.from('a');
+/** Format of all values here. A newer one is refused. */
+export const FORMAT_KEY = Buffer.from('f');
+export const STATE_FORMAT = 1;
+
+const TABLES = { topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77 } as const;
+export type Table = keyof typeof TABLES;
+
+/** First key of a table, and the first key after it. */
+export function tableRange(table: Table): { from: Buffer; to: Buffer } {
+  return { from: Buffer.from([TABLES[table]]), to: Buffer.from([TABLES[table] + 1]) };
+}
+
+export function topicKey(topicId: number): Buffer {
+  const key = Buffer.allocUnsafe(5);
+  key[0] = TABLES.topic;
+  key.writeUInt32BE(topicId, 1);
+  return key;
+}
+
+export function queueKey(topicId: number, queue: number): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  writeQueue(key, TABLES.queue, topicId, queue);
+  return key;
+}
+
+export function indexKey(topicId: number, queue: number, baseOffset: number): Buffer {
+  const key = Buffer.allocUnsafe(17);
+  writeQueue(key, TABLES.index, topicId, queue);
+  writeNumber(key, baseOffset, 9);
+  return key;
+}
+
+export function sessionKey(producerId: number): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = TABLES.session;
+  writeNumber(key, producerId, 1);
+  return key;
+}
+
+export function windowKey(producerId: number, topicId: number, queue: number): Buffer {
+  const key = Buffer.allocUnsafe(17);
+  key[0] = TABLES.window;
+  writeNumber(key, producerId, 1);
+  key.writeUInt32BE(topicId, 9);
+  key.writeUInt32BE(queue, 13);
+  return key;
+}
+
+function writeQueue(key: Buffer, table: number, topicId: number, queue: number): void {
+  key[0] = table;
+  key.writeUInt32BE(topicId, 1);
+  key.writeUInt32BE(queue, 5);
+}
+
+const HIGH = 2 ** 32;
+
+/** A whole number below 2^53 as 8 bytes. Much faster than by way of BigInt. */
+export function writeNumber(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / HIGH), at);
+  bytes.writeUInt32BE(value % HIGH, at + 4);
+}
+
+export function readNumber(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * HIGH + bytes.readUInt32BE(at + 4);
+}
+
+export function numberValue(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(8);
+  writeNumber(bytes, value, 0);
+  return bytes;
+}

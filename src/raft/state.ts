@@ -1,0 +1,188 @@
+/** Everything a core remembers, and the few changes that more than one part of it makes. The rules are in the files beside it. */
+import { assert } from '../base/assert.ts';
+import type { Random } from '../base/random.ts';
+import type { RaftConfig } from './config.ts';
+import type { Role } from './effects.ts';
+import { LogSummary } from './log-summary.ts';
+import { Outbox } from './outbox.ts';
+import type { FollowerProgress } from './progress.ts';
+import type { Entry, HardState, LogIndex, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
+import { WriteTracker } from './write-tracker.ts';
+
+export interface Transfer {
+  readonly to: NodeId;
+  readonly deadlineMs: number;
+  /** TimeoutNow has left. */
+  ordered: boolean;
+}
+
+/** What exists only while leading. */
+export interface Leadership {
+  readonly role: 'leader';
+  /** The term that was won, and that every entry appended meanwhile carries (B19). */
+  readonly term: Term;
+  readonly followers: ReadonlyMap<NodeId, FollowerProgress>;
+  nextHeartbeatMs: number;
+  heartbeatRound: number;
+  transfer: Transfer | undefined;
+}
+
+interface Candidacy {
+  readonly role: 'candidate';
+  readonly granted: Set<NodeId>;
+  readonly refused: Set<NodeId>;
+  /** The write unit that makes the vote for ourselves durable: it counts from then on. */
+  readonly voteSequence: WriteSequence;
+}
+
+type RoleState =
+  | { readonly role: 'follower' }
+  | { readonly role: 'preCandidate'; readonly granted: Set<NodeId> }
+  | Candidacy
+  | Leadership;
+
+/** Set from the moment we saw the leader's process die until there is a new leader: elections hurry meanwhile. */
+interface CrashElection {
+  readonly deadLeader: NodeId;
+  triesLeft: number;
+}
+
+/** Tries at crash speed before the ordinary election timeout takes over: bounded, so that a false alarm costs no more than these. */
+const CRASH_ELECTION_TRIES = 10;
+
+export class RaftState {
+  readonly config: RaftConfig;
+  readonly random: Random;
+  readonly id: NodeId;
+  /** All voters but this one. */
+  readonly peers: readonly NodeId[];
+  readonly log: LogSummary;
+  readonly writes: WriteTracker;
+  hardState: HardState;
+  commitIndex = 0 as LogIndex;
+  current: RoleState = { role: 'follower' };
+  leader: NodeId | undefined;
+  /** When the present leader last gave a sign of life. */
+  leaderHeardMs = Number.NEGATIVE_INFINITY;
+  electionDeadlineMs: number;
+  crashElection: CrashElection | undefined;
+  /** Peers whose process is known to be gone, until they are heard of again. */
+  readonly deadPeers = new Set<NodeId>();
+  nowMs: number;
+  outbox = new Outbox();
+
+  constructor(config: RaftConfig, restored: RestoredLog, random: Random, nowMs: number) {
+    checkConfig(config);
+    this.config = config;
+    this.random = random;
+    this.id = config.id;
+    this.peers = config.voters.filter((voter) => voter !== config.id);
+    this.log = new LogSummary(restored.lastIndex, restored.termRuns);
+    this.writes = new WriteTracker(restored.lastIndex);
+    this.hardState = restored.hardState;
+    this.nowMs = nowMs;
+    this.electionDeadlineMs = nowMs;
+    assert(this.log.lastTerm <= this.hardState.term, 'an entry is never durable before the term it was received in');
+    const { vote } = restored.hardState;
+    assert(vote === undefined || config.voters.includes(vote), 'a vote names a voter');
+    // A group of one has nobody to disturb. Everybody else first listens for a leader for a whole timeout.
+    if (this.peers.length > 0) this.restartElectionTimer();
+  }
+
+  get term(): Term {
+    return this.hardState.term;
+  }
+
+  get role(): Role {
+    return this.current.role;
+  }
+
+  get leadership(): Leadership | undefined {
+    return this.current.role === 'leader' ? this.current : undefined;
+  }
+
+  isPeer(node: NodeId): boolean {
+    return this.peers.includes(node);
+  }
+
+  /** The only place that changes term or vote: both are write-once within their term (B05, B12). */
+  setHardState(term: Term, vote: NodeId | undefined): void {
+    assert(term >= this.hardState.term, 'the term never falls');
+    assert(term > this.hardState.term || this.hardState.vote === undefined, 'one vote a term (paper 5.2)');
+    this.hardState = { term, vote };
+    this.writes.stageHardState(this.hardState, this.log.lastIndex);
+  }
+
+  /** Appends entries at the log's end, or in place of everything from the first one's index on. */
+  appendEntries(entries: readonly Entry[]): void {
+    const first = entries[0];
+    assert(first !== undefined, 'there is something to append');
+    const replaces = first.index <= this.log.lastIndex;
+    if (replaces) {
+      // State Machine Safety rests on this one (paper figure 3): what may have been applied is never taken back.
+      assert(first.index > this.commitIndex, `truncation at ${first.index} of entries committed up to ${this.commitIndex}`);
+      this.log.truncateFrom(first.index);
+    }
+    for (const entry of entries) {
+      assert(entry.index === this.log.lastIndex + 1, `entry ${entry.index} does not follow ${this.log.lastIndex}`);
+      assert(entry.term <= this.term, 'an entry is never newer than the term of whoever takes it');
+      this.log.append(entry.term, entry.payload.length);
+    }
+    this.writes.stageEntries(this.hardState, entries, replaces ? first.index : undefined);
+  }
+
+  /** Moves the commit index forward; never back (B13). */
+  commitTo(index: LogIndex): void {
+    if (index <= this.commitIndex) return;
+    assert(index <= this.log.lastIndex, 'only entries of the log are committed');
+    this.commitIndex = index;
+  }
+
+  /** Becomes (or stays) a follower in `term`. The election timer is left alone, unless it was not running (B18). */
+  becomeFollower(term: Term, leader: NodeId | undefined): void {
+    assert(term >= this.term, 'the term never falls');
+    assert(leader !== this.id, 'nobody follows itself');
+    if (term > this.term) this.setHardState(term, undefined);
+    else assert(this.leader === undefined || leader === undefined || this.leader === leader, 'two leaders in one term (paper 5.2)');
+    if (this.current.role === 'leader') this.restartElectionTimer();
+    this.current = { role: 'follower' };
+    this.leader = leader;
+  }
+
+  /** Follows a leader that just gave a sign of life. */
+  follow(leader: NodeId, term: Term): void {
+    assert(term > this.term || this.current.role !== 'leader', 'two leaders in one term (paper 5.2)');
+    this.becomeFollower(term, leader);
+    this.leaderHeardMs = this.nowMs;
+    this.crashElection = undefined;
+    this.restartElectionTimer();
+  }
+
+  restartElectionTimer(): void {
+    const { electionTimeoutMinMs, electionTimeoutMaxMs } = this.config;
+    this.electionDeadlineMs = this.nowMs + this.random.between(electionTimeoutMinMs, electionTimeoutMaxMs);
+  }
+
+  /** The leader's process is known dead: no point in waiting, but a few random milliseconds keep the rivals apart. */
+  startCrashElection(deadLeader: NodeId): void {
+    // Only a leader's word brings loyalty back: should the process be restarted at once, it leads no more.
+    this.leaderHeardMs = Number.NEGATIVE_INFINITY;
+    this.crashElection = { deadLeader, triesLeft: CRASH_ELECTION_TRIES };
+    const soonMs = this.nowMs + this.random.between(0, this.config.crashElectionSpreadMs);
+    this.electionDeadlineMs = Math.min(this.electionDeadlineMs, soonMs);
+  }
+}
+
+function checkConfig(config: RaftConfig): void {
+  assert(config.voters.includes(config.id), 'this node is a voter');
+  assert(new Set(config.voters).size === config.voters.length, 'voters are distinct');
+  assert(config.heartbeatIntervalMs > 0, 'heartbeats need an interval');
+  assert(config.heartbeatIntervalMs * 2 <= config.electionTimeoutMinMs, 'one lost heartbeat must not cause an election');
+  assert(config.electionTimeoutMinMs <= config.electionTimeoutMaxMs, 'the election timeout is a range');
+  assert(config.crashElectionSpreadMs >= 0, 'a wait is not negative');
+  assert(
+    config.maxAppendBytes > 0 && config.maxInflightAppends > 0 && config.maxInflightBytes > 0,
+    'windows let something through',
+  );
+  assert(config.maxUncommittedBytes > 0, 'a leader accepts something');
+}

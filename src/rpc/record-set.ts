@@ -1,0 +1,107 @@
+/** Walks encoded RecordSets without decoding them: what a broker needs to know before it takes a batch. */
+
+const WIRE_VARINT = 0;
+const WIRE_FIXED64 = 1;
+const WIRE_BYTES = 2;
+const WIRE_FIXED32 = 5;
+const MAX_VARINT_BYTES = 10;
+const MALFORMED = -1;
+
+/**
+ * Number of records in an encoded RecordSet (proto/lograft/v1/record.proto), or -1 when it is not well-formed: a reader could not decode
+ * it. Looks at every tag and length, not at keys and values.
+ */
+export function countRecords(records: Uint8Array): number {
+  let count = 0;
+  let at = 0;
+  const end = records.length;
+  while (at < end) {
+    // All but every set: field 1, length-delimited.
+    if (records[at] !== 0x0a) {
+      const field = fieldAt(records, at, end);
+      if (field === MALFORMED || field >>> 3 === 1) return MALFORMED;
+      at = skipField(records, at, end);
+      if (at === MALFORMED) return MALFORMED;
+      continue;
+    }
+    const start = skipVarint(records, at + 1, end);
+    if (start === MALFORMED) return MALFORMED;
+    const stop = start + lengthAt(records, at + 1, start);
+    if (stop > end || !isRecord(records, start, stop)) return MALFORMED;
+    at = stop;
+    count += 1;
+  }
+  return count;
+}
+
+/** Record: 1 key, 2 value, 4 headers are length-delimited, 3 timestamp is a varint; other fields are from a later version. */
+function isRecord(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  while (at < end) {
+    const field = fieldAt(bytes, at, end);
+    if (field === MALFORMED) return false;
+    const number = field >>> 3;
+    const wire = field & 7;
+    if (number === 3 ? wire !== WIRE_VARINT : number <= 4 && wire !== WIRE_BYTES) return false;
+    const next = skipField(bytes, at, end);
+    if (next === MALFORMED) return false;
+    if (number === 4 && !isHeader(bytes, skipVarint(bytes, at + 1, end), next)) return false;
+    at = next;
+  }
+  return true;
+}
+
+/** Header: 1 name, 2 value, both length-delimited. */
+function isHeader(bytes: Uint8Array, from: number, end: number): boolean {
+  let at = from;
+  while (at < end) {
+    const field = fieldAt(bytes, at, end);
+    if (field === MALFORMED || (field >>> 3 <= 2 && (field & 7) !== WIRE_BYTES)) return false;
+    at = skipField(bytes, at, end);
+    if (at === MALFORMED) return false;
+  }
+  return true;
+}
+
+/** The tag at `at`, or MALFORMED. */
+function fieldAt(bytes: Uint8Array, at: number, end: number): number {
+  const first = bytes[at] ?? 0;
+  if (first >= 0x08 && first < 0x80) return first;
+  const next = skipVarint(bytes, at, end);
+  // Field numbers have up to 29 bits: a tag fits in five bytes. Number 0 does not exist.
+  if (next === MALFORMED || next - at > 5) return MALFORMED;
+  const tag = lengthAt(bytes, at, next);
+  return tag < 8 || tag > 0x7fff_ffff ? MALFORMED : tag;
+}
+
+/** Position after the field at `at`, or MALFORMED. */
+function skipField(bytes: Uint8Array, at: number, end: number): number {
+  const wire = (bytes[at] ?? 0) & 7;
+  const value = skipVarint(bytes, at, end);
+  if (value === MALFORMED) return MALFORMED;
+  if (wire === WIRE_VARINT) return skipVarint(bytes, value, end);
+  let next = MALFORMED;
+  if (wire === WIRE_BYTES) {
+    const start = skipVarint(bytes, value, end);
+    if (start === MALFORMED) return MALFORMED;
+    next = start + lengthAt(bytes, value, start);
+  } else if (wire === WIRE_FIXED64) next = value + 8;
+  else if (wire === WIRE_FIXED32) next = value + 4;
+  return next > end ? MALFORMED : next;
+}
+
+function skipVarint(bytes: Uint8Array, from: number, end: number): number {
+  const last = Math.min(end, from + MAX_VARINT_BYTES);
+  for (let at = from; at < last; at += 1) {
+    if ((bytes[at] as number) < 0x80) return at + 1;
+  }
+  return MALFORMED;
+}
+
+/** The varint in `[from, to)` as a number: exact while it matters, larger than any buffer when it is not a length. */
+function lengthAt(bytes: Uint8Array, from: number, to: number): number {
+  let value = 0;
+  let unit = 1;
+  for (let at = from; at < to; at += 1, unit *= 128) value += ((bytes[at] as number) & 0x7f) * unit;
+  return value;
+}

@@ -1,0 +1,93 @@
+import type { Entry, LogIndex } from '../raft/types.ts';
+import type { Disk } from './disk.ts';
+import type { EntryIndex, EntryPosition } from './entry-index.ts';
+import { damagedLog } from './errors.ts';
+import { ReadFiles } from './read-files.ts';
+import { segmentPath } from './segment-header.ts';
+import type { TermRuns } from './term-runs.ts';
+import { payloadMatches } from './unit-format.ts';
+
+/** Entries are read together when what lies between them is at most this. */
+const MAX_GAP_BYTES = 64 * 1024;
+const MAX_READ_BYTES = 4 * 1024 * 1024;
+
+interface PlannedEntry extends EntryPosition {
+  readonly index: LogIndex;
+  readonly term: Entry['term'];
+}
+
+/** Which bytes to read for which entries: fixed at once, so that a truncation during the read changes nothing. */
+export type ReadPlan = readonly PlannedEntry[];
+
+export class LogReader {
+  readonly #directory: string;
+  readonly #files: ReadFiles;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  constructor(disk: Disk, directory: string) {
+    this.#directory = directory;
+    this.#files = new ReadFiles(disk, directory);
+  }
+
+  /** Rejects with `DAMAGED_LOG` when a payload is not what was written. */
+  execute(plan: ReadPlan): Promise<Entry[]> {
+    const reading = this.#execute(plan).finally(() => this.#underWay.delete(reading));
+    this.#underWay.add(reading);
+    return reading;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
+    await this.#files.close();
+  }
+
+  async #execute(plan: ReadPlan): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (let from = 0; from < plan.length; ) {
+      const to = endOfRun(plan, from);
+      const run = plan.slice(from, to) as [PlannedEntry, ...PlannedEntry[]];
+      const [first] = run;
+      const last = run.at(-1) as PlannedEntry;
+      const bytes = await this.#files.read(first.segment, first.position, last.position + last.payloadBytes - first.position);
+      for (const entry of run) entries.push(this.#cut(entry, bytes, first.position));
+      from = to;
+    }
+    return entries;
+  }
+
+  #cut({ index, term, kind, position, payloadBytes, segment, crc }: PlannedEntry, bytes: Buffer, from: number): Entry {
+    const payload = bytes.subarray(position - from, position - from + payloadBytes);
+    if (payload.length !== payloadBytes || !payloadMatches(payload, crc)) {
+      const kept = 'Other entries are untouched.';
+      throw damagedLog(segmentPath(this.#directory, segment), position, `entry ${index} is no longer what was written`, kept);
+    }
+    return { index, term, kind, payload };
+  }
+}
+
+/** Entries from `first` to `last`, cut after `maxBytes` of payload, never empty. */
+export function planRead(index: EntryIndex, terms: TermRuns, first: LogIndex, last: LogIndex, maxBytes: number): ReadPlan {
+  const plan: PlannedEntry[] = [];
+  let bytes = 0;
+  for (let at = first; at <= last; at++) {
+    const position = index.get(at);
+    bytes += position.payloadBytes;
+    if (bytes > maxBytes && plan.length > 0) break;
+    plan.push({ ...position, index: at, term: terms.termAt(at) });
+  }
+  return plan;
+}
+
+function endOfRun(plan: ReadPlan, from: number): number {
+  const first = plan[from] as PlannedEntry;
+  let end = first.position + first.payloadBytes;
+  let to = from + 1;
+  for (; to < plan.length; to++) {
+    const entry = plan[to] as PlannedEntry;
+    // After a truncation the next entry may lie anywhere behind; never before, in one segment.
+    if (entry.segment !== first.segment || entry.position - end > MAX_GAP_BYTES || entry.position < end) break;
+    end = entry.position + entry.payloadBytes;
+    if (end - first.position > MAX_READ_BYTES) break;
+  }
+  return to;
+}

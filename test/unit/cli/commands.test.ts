@@ -1,0 +1,105 @@
+/** What the commands accept, and what they say of themselves. */
+import type { Command } from 'commander';
+import { describe, expect, it } from 'vitest';
+import { parseFrom } from '../../../src/cli/consume-command.ts';
+import { address, addressList, member, wholeBetween } from '../../../src/cli/flags.ts';
+import { nearest } from '../../../src/cli/nearest.ts';
+import { createProgram } from '../../../src/cli/program.ts';
+
+function allCommands(command: Command, path: string[] = []): [string, Command][] {
+  return command.commands.flatMap((inner) => {
+    const name = [...path, inner.name()];
+    return [[name.join(' '), inner] as [string, Command], ...allCommands(inner, name)];
+  });
+}
+
+function helpOf(command: Command): string {
+  let text = '';
+  command.configureOutput({ writeOut: (part) => (text += part) });
+  command.outputHelp();
+  return text;
+}
+
+async function complaint(args: string[]): Promise<string> {
+  const program = createProgram();
+  let text = '';
+  const catchErrors = (command: Command): void => {
+    command.configureOutput({ writeErr: (part) => (text += part), writeOut: () => {} });
+    command.commands.forEach(catchErrors);
+  };
+  catchErrors(program);
+  await program.parseAsync(args, { from: 'user' }).catch(() => {});
+  return text;
+}
+
+describe('help', () => {
+  it('knows all commands', () => {
+    const names = allCommands(createProgram()).map(([name]) => name);
+    expect(names).toEqual([
+      'dev',
+      'topic',
+      'topic create',
+      'topic list',
+      'topic describe',
+      'produce',
+      'consume',
+      'status',
+      'transfer',
+      'broker',
+      'router',
+    ]);
+  });
+
+  it.each(allCommands(createProgram()))('of %s has a description and examples', (name, command) => {
+    const help = helpOf(command);
+    expect(command.description()).not.toBe('');
+    expect(help).toMatch(new RegExp(`Examples:\n(  .*\n)*?.*lograft ${name}`));
+  });
+
+  it.each(['produce', 'consume', 'status', 'transfer', 'topic create'])('of %s tells of the router', (name) => {
+    const found = allCommands(createProgram()).find(([known]) => known === name);
+    expect(helpOf(found?.[1] as Command).replace(/\s+/g, ' ')).toMatch(/--router .*default: 127.0.0.1:8080, env: LOGRAFT_ROUTER/);
+  });
+});
+
+describe('arguments', () => {
+  it.each([
+    [['produce'], /missing required argument 'topic'/],
+    [['produce', 't', '--queue', '-1'], /whole number from 0/],
+    [['produce', 't', '--key-field', '0'], /whole number from 1/],
+    [['consume', 't', '--from', 'middle'], /earliest, latest or an offset/],
+    [['consume', 't', '--until-end', '--follow'], /'--until-end' cannot be used with option '--follow'/],
+    [['topic', 'create', 't', '--queues', '0'], /whole number from 1 to 1024/],
+    [['status', '--router', 'nowhere'], /"nowhere" is not host:port/],
+    [['dev', '--stop', '--detach'], /cannot be used with/],
+    [['dev', '--replicas', '0'], /whole number from 1 to 7/],
+    [['broker', '--member', 'n1'], /"n1" is not id=host:port/],
+    [['prodcue'], /unknown command 'prodcue' \(Did you mean produce\?\)/],
+  ])('lograft %j is refused in one line', async (args, message) => {
+    const said = await complaint(args);
+    expect(said).toMatch(message);
+    expect(said).toMatch(/^lograft: .*\n$/);
+  });
+
+  it('are parsed', () => {
+    expect([parseFrom('earliest'), parseFrom('latest'), parseFrom('0'), parseFrom('77')]).toEqual(['earliest', 'latest', 0, 77]);
+    expect(addressList('a:1, [::1]:2')).toEqual(['a:1', '[::1]:2']);
+    expect(() => address('a:0')).toThrow();
+    expect(() => parseFrom('-1')).toThrow();
+    expect(wholeBetween(0, 9)('7')).toBe(7);
+    expect(() => wholeBetween(0, 9)('7.5')).toThrow();
+    expect(member('n2=b:2', member('n1=a:1', undefined))).toEqual([
+      { id: 'n1', address: 'a:1' },
+      { id: 'n2', address: 'b:2' },
+    ]);
+  });
+});
+
+describe('nearest', () => {
+  it('finds what was meant, and keeps still when nothing is near', () => {
+    const known = ['listen', 'members', 'heartbeatIntervalMs'];
+    expect(nearest('lsten', known)).toBe('listen');
+    expect(nearest('heartbeatinterval', known)).toBe('heartbeatIntervalMs');
+    expect(nearest('xyzzy', known)).toBeUndefined();
+  });
+});

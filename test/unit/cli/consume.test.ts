@@ -1,0 +1,48 @@
+import { once } from 'node:events';
+import { PassThrough, Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { LineWriter } from '../../../src/cli/line-writer.ts';
+
+describe('LineWriter', () => {
+  it('ends each value with a newline, in few writes', async () => {
+    const writes: Buffer[] = [];
+    const output = new Writable({
+      write(chunk: Buffer, _, done) {
+        if (chunk.length > 0) writes.push(chunk);
+        done();
+      },
+    });
+    const writer = new LineWriter(output);
+    const expected: string[] = [];
+    for (let line = 0; line < 100_000; line += 1) {
+      expected.push(`line ${line}\n`);
+      const full = writer.write(Buffer.from(`line ${line}`));
+      if (full !== undefined) await full;
+    }
+    await writer.end();
+    expect(Buffer.concat(writes).toString()).toBe(expected.join(''));
+    expect(writes.length).toBeLessThan(10);
+  });
+
+  it('asks to wait while the output is full', async () => {
+    const output = new PassThrough({ highWaterMark: 1 });
+    const writer = new LineWriter(output);
+    let freed = false;
+    const full = writer.write(Buffer.alloc(300_000, 'x'))?.then(() => {
+      freed = true;
+    });
+    expect(full).toBeDefined();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(freed).toBe(false);
+    output.resume();
+    await full;
+    expect(freed).toBe(true);
+  });
+
+  it('shows a lone record without waiting for more', async () => {
+    const output = new PassThrough();
+    new LineWriter(output).write(Buffer.from('one'));
+    const [shown] = (await once(output, 'data')) as [Buffer];
+    expect(shown.toString()).toBe('one\n');
+  });
+});

@@ -1,0 +1,115 @@
+import { stripVTControlCharacters } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { renderStatus } from '../../../src/cli/status-render.ts';
+import { type ClusterStatus, toStatusView } from '../../../src/cli/status-view.ts';
+import { coloursFor } from '../../../src/cli/terminal.ts';
+import { chooseGroup } from '../../../src/cli/transfer-command.ts';
+
+const ADDRESSES = { n1: '127.0.0.1:8081', n2: '127.0.0.1:8082', n3: '127.0.0.1:8083' };
+
+function answer(
+  node: keyof typeof ADDRESSES,
+  role: 1 | 2 | 3 | 4,
+  term: number,
+  lastIndex: number,
+  writable = true,
+): ClusterStatus['nodes'][number] {
+  const members = Object.entries(ADDRESSES).map(([id, address]) => ({ node: id, address, reachable: true, matchIndex: 0, lag: 0 }));
+  const indexes = { lastIndex, durableIndex: lastIndex, commitIndex: lastIndex - 1, appliedIndex: lastIndex - 2 };
+  const group = { group: 'g1', role, term, leader: 'n2', ...indexes, members, writable };
+  const address = ADDRESSES[node];
+  return { node, address, reachable: true, status: { node, address, version: '0.1.0', uptimeMs: 1, groups: [group] } };
+}
+
+const FIXTURE: ClusterStatus = {
+  nodes: [
+    answer('n1', 1, 7, 400, false),
+    answer('n2', 4, 7, 1_000),
+    { node: 'n3', address: ADDRESSES.n3, reachable: false, error: new Error('127.0.0.1:8083: connection refused') },
+  ],
+  route: {
+    revision: 3,
+    groups: [
+      {
+        group: 'g1',
+        term: 7,
+        leader: 'n2',
+        leaderAddress: ADDRESSES.n2,
+        members: Object.entries(ADDRESSES).map(([node, address]) => ({ node, address, registered: node !== 'n3' })),
+        topics: [],
+      },
+    ],
+  },
+};
+
+const PLAIN = `group g1  leader n2 (127.0.0.1:8082)  term 7
+NODE  ADDRESS         STATE        ROLE      TERM  LAST  COMMIT  APPLIED  LAG
+n1    127.0.0.1:8081  disk-full    follower  7     400   399     398      600
+n2    127.0.0.1:8082  up           leader    7     1000  999     998      0
+n3    127.0.0.1:8083  unreachable  -         -     -     -       -        -
+n3: 127.0.0.1:8083: connection refused
+`;
+
+describe('status', () => {
+  it('brings together what the nodes say', () => {
+    const [group] = toStatusView(FIXTURE).groups;
+    expect(group).toMatchObject({ group: 'g1', term: 7, leader: 'n2', leaderAddress: '127.0.0.1:8082' });
+    expect(group?.members[0]).toMatchObject({
+      node: 'n1',
+      reachable: true,
+      role: 'follower',
+      term: 7,
+      appliedIndex: 398,
+      lag: 600,
+    });
+    expect(group?.members[2]).toMatchObject({ node: 'n3', reachable: false, error: '127.0.0.1:8083: connection refused' });
+  });
+
+  it('believes the higher term when two call themselves leader', () => {
+    const view = toStatusView({ ...FIXTURE, nodes: [answer('n1', 4, 6, 50), answer('n2', 4, 7, 60)] });
+    expect(view.groups[0]?.leader).toBe('n2');
+  });
+
+  it('names no leader that does not say so itself', () => {
+    const view = toStatusView({ ...FIXTURE, nodes: [answer('n1', 2, 7, 50)] });
+    expect(view.groups[0]).toMatchObject({ leader: '', leaderAddress: '' });
+    expect(view.groups[0]?.members[0]).not.toHaveProperty('lag');
+    expect(renderStatus(view, { framed: false, colours: coloursFor({}) })).toMatch(/no leader/);
+  });
+
+  it('is aligned lines without colour in a pipe', () => {
+    expect(renderStatus(toStatusView(FIXTURE), { framed: false, colours: coloursFor({ isTTY: false }) })).toBe(PLAIN);
+  });
+
+  it('is a coloured table on a terminal', () => {
+    const text = renderStatus(toStatusView(FIXTURE), { framed: true, colours: coloursFor({ isTTY: true }, {}) });
+    expect(text).not.toBe(stripVTControlCharacters(text));
+    const lines = stripVTControlCharacters(text).trimEnd().split('\n');
+    expect(lines[1]).toMatch(/^┌─+┬.*┐$/);
+    expect(lines.find((line) => line.includes(' n1 '))).toMatch(/│ n1 +│ 127.0.0.1:8081 │ disk-full +│ follower │ 7 +│ 400 +│/);
+    const widths = new Set(lines.filter((line) => /^[┌│├└]/.test(line)).map(({ length }) => length));
+    expect(widths.size).toBe(1);
+  });
+
+  it('has no colour when NO_COLOR is set', () => {
+    const text = renderStatus(toStatusView(FIXTURE), { framed: true, colours: coloursFor({ isTTY: true }, { NO_COLOR: '1' }) });
+    expect(text).toBe(stripVTControlCharacters(text));
+  });
+
+  it('says so when there is nothing', () => {
+    const view = toStatusView({ nodes: [], route: { revision: 0, groups: [] } });
+    expect(renderStatus(view, { framed: false, colours: coloursFor({}) })).toMatch(/no broker has registered/);
+  });
+});
+
+describe('the group to transfer', () => {
+  const [group] = toStatusView(FIXTURE).groups;
+  it('is the only one, or the one named', () => {
+    if (group === undefined) throw new Error('no group');
+    expect(chooseGroup([group], undefined)).toBe(group);
+    expect(chooseGroup([group], 'g1')).toBe(group);
+    expect(() => chooseGroup([group], 'g2')).toThrow(/no group g2 \(there are: g1\)/);
+    expect(() => chooseGroup([group, { ...group, group: 'g2' }], undefined)).toThrow(/several groups \(g1, g2\)/);
+    expect(() => chooseGroup([], undefined)).toThrow(/no broker has registered/);
+  });
+});

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { nodeId } from '../../../src/raft/types.ts';
+import { openIdentity } from '../../../src/storage/identity.ts';
+import { MemoryDisk } from './memory-disk.ts';
+
+const n1 = nodeId('n1');
+const PATH = '/data/identity.json';
+
+test('is made once, and the same ever after', async () => {
+  const disk = new MemoryDisk();
+  const first = await openIdentity(disk, '/data', n1, 'orders');
+  expect(first).toMatchObject({ nodeId: 'n1', cluster: 'orders', created: true });
+  const second = await openIdentity(disk.copy(), '/data', n1);
+  expect(second).toEqual({ ...first, created: false });
+  expect((await openIdentity(new MemoryDisk(), '/data', n1)).diskId).not.toBe(first.diskId);
+});
+
+test('another node or cluster is refused', async () => {
+  const disk = new MemoryDisk();
+  await openIdentity(disk, '/data', nodeId('n2'), 'orders');
+  const opening = openIdentity(disk, '/data', n1, 'orders');
+  await expect(opening).rejects.toThrow(
+    'data directory /data belongs to node n2, not n1. Nothing was changed. Start this node on its own',
+  );
+  await expect(opening).rejects.toMatchObject({ code: 'WRONG_NODE' });
+  await expect(openIdentity(disk, '/data', nodeId('n2'), 'bills')).rejects.toThrow('belongs to cluster orders, not bills');
+});
+
+test('a newer format is refused', async () => {
+  const disk = new MemoryDisk();
+  await disk.replaceFile(PATH, Buffer.from('{"format":2,"anything":"else"}'));
+  await expect(openIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'NEWER_FORMAT' });
+});
+
+test.each([
+  '',
+  '{',
+  'null',
+  '[]',
+  '{}',
+  '{"format":1}',
+  '{"format":1,"nodeId":"n 1","diskId":"d"}',
+  '{"format":1,"nodeId":"n1"}',
+  '{"format":"1"}',
+])('unreadable is refused and never made anew: %s', async (content) => {
+  const disk = new MemoryDisk();
+  await disk.replaceFile(PATH, Buffer.from(content));
+  await expect(openIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'DAMAGED_IDENTITY' });
+  expect(disk.contents(PATH).cached.toString()).toBe(content);
+});
