@@ -3,6 +3,7 @@
  * itself: each store round is one atomic batch with the applied index, so that after a crash it is whole, merely older, and replayed.
  */
 import { assert } from '../base/assert.ts';
+import type { Clock } from '../base/clock.ts';
 import { type Entry, KIND_NOOP, type LogIndex, logIndex } from '../raft/types.ts';
 import type { StateMachine } from '../replica/state-machine.ts';
 import type { ErrorReason } from '../rpc/error.ts';
@@ -36,8 +37,11 @@ export type ApplyResult =
   | { readonly type: 'refused'; readonly reason: ErrorReason; readonly message: string }
   | { readonly type: 'nothing' };
 
-/** Changes not stored yet above which applying waits for the disk. */
+/** Entries not stored yet above which applying waits for the disk, and from which a store round no longer waits for more. */
 const MAX_UNSTORED = 20_000;
+const FULL_ROUND = 5_000;
+/** What is applied within this time is stored together: storing is behind anyway, and few large batches cost much less than many small ones. */
+const ROUND_MS = 25;
 
 export interface BrokerStateEvents {
   onTopicsChanged(): void;
@@ -48,6 +52,7 @@ export interface BrokerStateEvents {
 export class BrokerState implements StateMachine<ApplyResult> {
   readonly topics = new Topics();
   readonly keyed: KeyedState;
+  readonly #clock: Clock;
   readonly #events: BrokerStateEvents;
   readonly #sessions = new ProducerSessions();
   #applied: LogIndex;
@@ -58,15 +63,19 @@ export class BrokerState implements StateMachine<ApplyResult> {
   #deletes: Buffer[] = [];
   #unstored = 0;
   #storing: Promise<void> | undefined;
+  /** Ends the wait for a fuller round. */
+  #hurry: (() => void) | undefined;
+  #closing = false;
   #failed = false;
 
-  private constructor(keyed: KeyedState, applied: LogIndex, events: BrokerStateEvents) {
+  private constructor(keyed: KeyedState, clock: Clock, applied: LogIndex, events: BrokerStateEvents) {
     this.keyed = keyed;
+    this.#clock = clock;
     this.#applied = applied;
     this.#events = events;
   }
 
-  static async load(keyed: KeyedState, events: BrokerStateEvents): Promise<BrokerState> {
+  static async load(keyed: KeyedState, clock: Clock, events: BrokerStateEvents): Promise<BrokerState> {
     const format = await keyed.get(FORMAT_KEY);
     if (format !== undefined && readNumber(format, 0) > STATE_FORMAT) {
       throw new Error(
@@ -74,7 +83,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
       );
     }
     const applied = await keyed.get(APPLIED_KEY);
-    const state = new BrokerState(keyed, logIndex(applied === undefined ? 0 : readNumber(applied, 0)), events);
+    const state = new BrokerState(keyed, clock, logIndex(applied === undefined ? 0 : readNumber(applied, 0)), events);
     await state.#loadTopics();
     await state.#loadSessions();
     return state;
@@ -93,6 +102,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     const result = this.#applyEntry(entry);
     this.#applied = entry.index;
     this.#unstored += 1;
+    if (this.#unstored >= FULL_ROUND) this.#hurry?.();
     if (this.#storing === undefined && !this.#failed) this.#storing = this.#store();
     return result;
   }
@@ -101,10 +111,11 @@ export class BrokerState implements StateMachine<ApplyResult> {
     return this.#unstored > MAX_UNSTORED ? this.#storing : undefined;
   }
 
-  /** Stores what is applied, durably. */
+  /** Stores what is applied, and closes the store. */
   async close(): Promise<void> {
+    this.#closing = true;
+    this.#hurry?.();
     while (this.#storing !== undefined) await this.#storing;
-    if (!this.#failed) await this.keyed.sync();
     await this.keyed.close();
   }
 
@@ -201,9 +212,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
   /** Stores round after round while there is something to store; what is applied meanwhile is the next round. */
   async #store(): Promise<void> {
     try {
-      // The first round waits until what is being applied now is done: one batch for all of it.
-      await Promise.resolve();
       while (this.#unstored > 0) {
+        await this.#gather();
         this.#unstored = 0;
         const queues = this.#dirtyQueues;
         const puts = this.#collectPuts();
@@ -218,6 +228,18 @@ export class BrokerState implements StateMachine<ApplyResult> {
     } finally {
       this.#storing = undefined;
     }
+  }
+
+  #gather(): Promise<void> {
+    if (this.#closing || this.#unstored >= FULL_ROUND) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = this.#clock.after(ROUND_MS, () => this.#hurry?.());
+      this.#hurry = () => {
+        this.#hurry = undefined;
+        timer.cancel();
+        resolve();
+      };
+    });
   }
 
   #collectPuts(): [Buffer, Buffer][] {

@@ -1,5 +1,4 @@
 /** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { systemClock, systemRandom } from '../base/system-clock.ts';
 import type { RaftConfig } from '../raft/config.ts';
@@ -7,11 +6,9 @@ import { type NodeId, nodeId } from '../raft/types.ts';
 import { GrpcNetwork } from '../replica/grpc-network.ts';
 import { Replica } from '../replica/replica.ts';
 import { RpcServer } from '../rpc/server.ts';
-import { openIdentity } from '../storage/identity.ts';
-import { openLevelState } from '../storage/level-state.ts';
+import { openDataDirectory } from '../storage/data-directory.ts';
 import { nodeDisk } from '../storage/node-disk.ts';
 import type { RaftLogEvents } from '../storage/raft-log.ts';
-import { openSegmentedLog } from '../storage/segmented-log.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type ApplyResult, BrokerState } from './broker-state.ts';
@@ -42,27 +39,24 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
     failure.resolve(error);
   };
 
-  const disk = nodeDisk;
-  await openIdentity(disk, config.dataDir, self);
-  const keyed = await openLevelState(join(config.dataDir, 'state'));
-  let onTopicsChanged = (): void => {};
-  const state = await BrokerState.load(keyed, { onTopicsChanged: () => onTopicsChanged(), onFailed: fail });
   // The log tells a replica that does not exist yet: nothing is written, so nothing is told, before it does.
   let replica: Replica<ApplyResult> | undefined;
   const logEvents: RaftLogEvents = {
     onWritten: (sequence, term) => replica?.onWritten(sequence, term),
     onFailed: (error) => (replica === undefined ? fail(error) : replica.onFailed(error)),
   };
-  const log = await openSegmentedLog(
-    disk,
-    join(config.dataDir, 'log'),
-    {
-      segmentBytes: config.segmentBytes,
-      cacheBytes: config.cacheBytes,
-      maxEntryBytes: config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES,
-    },
+  const { segmentBytes, cacheBytes } = config;
+  const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
+  const { log, keyed } = await openDataDirectory(
+    nodeDisk,
+    config.dataDir,
+    self,
+    { segmentBytes, cacheBytes, maxEntryBytes },
     logEvents,
   );
+  let onTopicsChanged = (): void => {};
+  const events = { onTopicsChanged: () => onTopicsChanged(), onFailed: fail };
+  const state = await BrokerState.load(keyed, systemClock, events);
   const { restored } = log;
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
 

@@ -1,4 +1,5 @@
-/** What is derived from the log, by key. Keys sort as bytes do. */
+/** What is derived from the log, by key: not empty, not beginning with byte 0. Keys sort as bytes do. After a crash it holds a prefix of the batches
+ * written to it, or nothing: either way it is whole, and the log makes up for the rest. */
 export interface KeyedState {
   get(key: Buffer): Promise<Buffer | undefined>;
   /** One atomic batch. Survives the process at once, the machine only after `sync`. */

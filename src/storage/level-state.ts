@@ -1,17 +1,27 @@
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { ClassicLevel } from 'classic-level';
 import { Level } from 'level';
 import { StorageError, toStorageError } from './errors.ts';
 import type { KeyedState, KeyRange } from './keyed-state.ts';
 
+/** What `level` is on Node, with what its own types leave out. */
+type Database = ClassicLevel<Buffer, Buffer>;
+
 const ENCODINGS = { keyEncoding: 'buffer', valueEncoding: 'buffer' } as const;
-/** Never stored; deleting it is the cheapest synced write. The empty batch would be skipped. */
-const NO_KEY = Buffer.from([0]);
+/** Below every key of a user: which run of the machine wrote here last. Absent after a close in good order. */
+const WRITER_KEY = Buffer.from([0]);
 
 /**
  * The derived state in a LevelDB database. Holding it open also keeps every other process out of the data directory: open it before
  * the log. Rejects with `LOCKED` when another process does.
+ *
+ * LevelDB does not sync a log file of its own when it begins the next one: a power cut can take older batches and leave newer ones. Of a
+ * database that a former run of the machine left open nothing is believed: it is emptied, and made again from the log. When only the
+ * process died, the kernel has every write, and all is kept.
  */
-export async function openLevelState(directory: string): Promise<KeyedState> {
-  const level = new Level<Buffer, Buffer>(directory, ENCODINGS);
+export async function openLevelState(directory: string, machineRun: string = currentMachineRun()): Promise<KeyedState> {
+  const level = new Level<Buffer, Buffer>(directory, ENCODINGS) as unknown as Database;
   try {
     await level.open();
   } catch (error) {
@@ -22,13 +32,27 @@ export async function openLevelState(directory: string): Promise<KeyedState> {
     }
     throw toStorageError(cause ?? error, `opening ${directory}`);
   }
-  return new LevelState(level);
+  const writer = await level.get(WRITER_KEY);
+  if (writer !== undefined && writer.toString() !== machineRun) await level.clear();
+  const state = new LevelState(level);
+  await state.write([[WRITER_KEY, Buffer.from(machineRun)]], []);
+  await state.sync();
+  return state;
+}
+
+/** Differs after each start of the machine. Where the system does not tell, every start of the process counts as one: slower, never wrong. */
+function currentMachineRun(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return randomUUID();
+  }
 }
 
 class LevelState implements KeyedState {
-  readonly #level: Level<Buffer, Buffer>;
+  readonly #level: Database;
 
-  constructor(level: Level<Buffer, Buffer>) {
+  constructor(level: Database) {
     this.#level = level;
   }
 
@@ -53,11 +77,15 @@ class LevelState implements KeyedState {
     });
   }
 
+  /** Compacting, be it of one key, first writes what is in memory to a table file and syncs that: then no older log file matters. */
   async sync(): Promise<void> {
-    await this.#level.del(NO_KEY, { sync: true });
+    await this.#level.compactRange(WRITER_KEY, WRITER_KEY);
   }
 
-  close(): Promise<void> {
-    return this.#level.close();
+  async close(): Promise<void> {
+    await this.sync();
+    await this.#level.del(WRITER_KEY);
+    await this.sync();
+    await this.#level.close();
   }
 }

@@ -70,7 +70,7 @@ describe('mistakes in calls', { timeout: 60_000 }, () => {
     [['produce', 'nosuch'], /nosuch/],
     [['consume', 'nosuch', '--until-end'], /nosuch/],
     [['topic', 'create', 'bad name'], /characters/],
-    [['topic', 'create', 'orders'], /exists/],
+    [['topic', 'create', 'orders'], /already/],
   ])('lograft %j fails with one clear line', async (args, message) => {
     const { code, stderr } = await cluster.run(args, { input: Buffer.from('x\n') });
     expect(code).not.toBe(0);

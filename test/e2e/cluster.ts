@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const LOGRAFT = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+export const LOGRAFT = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 export interface ClusterNode {
   readonly id: string;

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/system-clock.ts';
 import { BrokerState } from '../../../src/broker/broker-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from '../../../src/broker/entry-kinds.ts';
 import { PRODUCER_WINDOW_BATCHES } from '../../../src/broker/limits.ts';
@@ -8,6 +9,9 @@ import { CommandCodec, RecordBatchCodec } from '../../../src/rpc/protos.ts';
 import { MemoryKeyedState } from '../memory-keyed-state.ts';
 
 const NO_EVENTS = { onTopicsChanged: () => {}, onFailed: (error: Error) => expect.unreachable(error.message) };
+
+/** Rounds follow at once, so that a test need not wait for them. */
+const clock = { ...systemClock, after: (_: number, task: () => void) => systemClock.after(0, task) };
 
 class Log {
   readonly entries: Entry[] = [];
@@ -35,7 +39,7 @@ describe('the replicated state of a group', () => {
   beforeEach(async () => {
     keyed = new MemoryKeyedState();
     log = new Log();
-    state = await BrokerState.load(keyed, NO_EVENTS);
+    state = await BrokerState.load(keyed, clock, NO_EVENTS);
   });
 
   const settled = () => new Promise((resolve) => setTimeout(resolve, 5));
@@ -109,7 +113,7 @@ describe('the replicated state of a group', () => {
         async (steps) => {
           const disk = new MemoryKeyedState();
           const entries = new Log();
-          const live = await BrokerState.load(disk, NO_EVENTS);
+          const live = await BrokerState.load(disk, clock, NO_EVENTS);
           const results = [live.apply(entries.command({ createTopic: { name: 't', queues: 2 } }))];
           for (let producer = 0; producer < 3; producer += 1) results.push(live.apply(entries.command({ openProducer: {} })));
           for (const { producer, sequence, queue, pause } of steps) {
@@ -121,7 +125,7 @@ describe('the replicated state of a group', () => {
           disk.hold();
           const copy = new MemoryKeyedState();
           for (const [key, value] of disk.entries) copy.entries.set(key, value);
-          const again = await BrokerState.load(copy, NO_EVENTS);
+          const again = await BrokerState.load(copy, clock, NO_EVENTS);
           const from = again.appliedIndex;
           const replayed = entries.entries.slice(from).map((entry) => again.apply(entry));
           const plain = (result: object) => JSON.stringify(result, (key, value) => (key === 'topic' ? value.name : value));

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
 import { PassThrough, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { LineWriter } from '../../../src/cli/line-writer.ts';
+import { StallWatch } from '../../../src/cli/stall-watch.ts';
 
 describe('LineWriter', () => {
   it('ends each value with a newline, in few writes', async () => {
@@ -44,5 +46,23 @@ describe('LineWriter', () => {
     new LineWriter(output).write(Buffer.from('one'));
     const [shown] = (await once(output, 'data')) as [Buffer];
     expect(shown.toString()).toBe('one\n');
+  });
+});
+
+describe('StallWatch', () => {
+  it('aborts when nothing moves, and not while it is paused', async () => {
+    const watch = new StallWatch(80);
+    for (let at = 0; at < 10; at += 1) {
+      await sleep(20);
+      watch.progress();
+    }
+    expect(watch.signal.aborted).toBe(false);
+    watch.pause();
+    await sleep(200);
+    expect(watch.signal.aborted).toBe(false);
+    watch.progress();
+    await sleep(300);
+    expect(watch.signal.aborted).toBe(true);
+    watch.end();
   });
 });

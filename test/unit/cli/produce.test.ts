@@ -107,6 +107,15 @@ describe('sendLines', () => {
     expect(deliveries.acknowledged).toBe(1);
   });
 
+  it('gives up on a line that no record can hold', async () => {
+    const chunk = Buffer.alloc(8 * 1024 * 1024);
+    const source = Readable.from([Buffer.from('one\n'), chunk, chunk, chunk, chunk, Buffer.from('x')]);
+    const producer = new FakeProducer();
+    const { stopped } = await sendLines(source, producer, { topic: 't' }, { signal: never, onChunk: () => {} });
+    expect(stopped?.message).toMatch(/line 2 is longer than 32 MiB/);
+    expect(producer.sent).toHaveLength(1);
+  });
+
   it('tells of a source that fails', async () => {
     const source = Readable.from(
       (async function* () {

@@ -28,7 +28,6 @@ const FIXTURE: ClusterStatus = {
     { node: 'n3', address: ADDRESSES.n3, reachable: false, error: new Error('127.0.0.1:8083: connection refused') },
   ],
   route: {
-    revision: 3,
     groups: [
       {
         group: 'g1',
@@ -65,9 +64,11 @@ describe('status', () => {
     expect(group?.members[2]).toMatchObject({ node: 'n3', reachable: false, error: '127.0.0.1:8083: connection refused' });
   });
 
-  it('believes the higher term when two call themselves leader', () => {
+  it('believes the higher term when two call themselves leader, and none that a higher term deposed', () => {
     const view = toStatusView({ ...FIXTURE, nodes: [answer('n1', 4, 6, 50), answer('n2', 4, 7, 60)] });
     expect(view.groups[0]?.leader).toBe('n2');
+    const between = toStatusView({ ...FIXTURE, nodes: [answer('n2', 4, 7, 60), answer('n1', 3, 8, 60)] });
+    expect(between.groups[0]).toMatchObject({ leader: '', term: 8 });
   });
 
   it('names no leader that does not say so itself', () => {
@@ -97,7 +98,7 @@ describe('status', () => {
   });
 
   it('says so when there is nothing', () => {
-    const view = toStatusView({ nodes: [], route: { revision: 0, groups: [] } });
+    const view = toStatusView({ nodes: [], route: { groups: [] } });
     expect(renderStatus(view, { framed: false, colours: coloursFor({}) })).toMatch(/no broker has registered/);
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { nodeId } from '../../../src/raft/types.ts';
-import { openIdentity } from '../../../src/storage/identity.ts';
+import { createIdentity, readIdentity } from '../../../src/storage/identity.ts';
 import { MemoryDisk } from './memory-disk.ts';
 
 const n1 = nodeId('n1');
@@ -8,28 +8,27 @@ const PATH = '/data/identity.json';
 
 test('is made once, and the same ever after', async () => {
   const disk = new MemoryDisk();
-  const first = await openIdentity(disk, '/data', n1, 'orders');
-  expect(first).toMatchObject({ nodeId: 'n1', cluster: 'orders', created: true });
-  const second = await openIdentity(disk.copy(), '/data', n1);
-  expect(second).toEqual({ ...first, created: false });
-  expect((await openIdentity(new MemoryDisk(), '/data', n1)).diskId).not.toBe(first.diskId);
+  expect(await readIdentity(disk, '/data', n1)).toBeUndefined();
+  const first = await createIdentity(disk, '/data', n1);
+  expect(first.nodeId).toBe('n1');
+  expect(await readIdentity(disk.copy(), '/data', n1)).toEqual(first);
+  expect((await createIdentity(new MemoryDisk(), '/data', n1)).diskId).not.toBe(first.diskId);
 });
 
-test('another node or cluster is refused', async () => {
+test('another node is refused', async () => {
   const disk = new MemoryDisk();
-  await openIdentity(disk, '/data', nodeId('n2'), 'orders');
-  const opening = openIdentity(disk, '/data', n1, 'orders');
+  await createIdentity(disk, '/data', nodeId('n2'));
+  const opening = readIdentity(disk, '/data', n1);
   await expect(opening).rejects.toThrow(
     'data directory /data belongs to node n2, not n1. Nothing was changed. Start this node on its own',
   );
   await expect(opening).rejects.toMatchObject({ code: 'WRONG_NODE' });
-  await expect(openIdentity(disk, '/data', nodeId('n2'), 'bills')).rejects.toThrow('belongs to cluster orders, not bills');
 });
 
 test('a newer format is refused', async () => {
   const disk = new MemoryDisk();
   await disk.replaceFile(PATH, Buffer.from('{"format":2,"anything":"else"}'));
-  await expect(openIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'NEWER_FORMAT' });
+  await expect(readIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'NEWER_FORMAT' });
 });
 
 test.each([
@@ -45,6 +44,6 @@ test.each([
 ])('unreadable is refused and never made anew: %s', async (content) => {
   const disk = new MemoryDisk();
   await disk.replaceFile(PATH, Buffer.from(content));
-  await expect(openIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'DAMAGED_IDENTITY' });
+  await expect(readIdentity(disk, '/data', n1)).rejects.toMatchObject({ code: 'DAMAGED_IDENTITY' });
   expect(disk.contents(PATH).cached.toString()).toBe(content);
 });

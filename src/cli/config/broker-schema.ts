@@ -1,0 +1,67 @@
+/** The keys of a broker's configuration file, their ranges and defaults. */
+import { z } from 'zod';
+import { BROKER_DEFAULTS } from '../../broker/broker-config.ts';
+import { address, name, settingFacts, wholeNumber } from './setting.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const member = z
+  .strictObject({
+    id: name({ meaning: 'nodeId of the member.' }),
+    address: address(1, { meaning: '`advertise` of the member.' }),
+  })
+  .register(settingFacts, { meaning: 'One member.', allowed: '{ id, address }' });
+
+export const brokerSchema = z.strictObject({
+  nodeId: name({ meaning: "This node's name, unique in its group for all time: a new node on an empty disk gets a new name." }),
+  listen: address(0, { meaning: 'Where clients and peers connect.' }),
+  advertise: address(1, {
+    meaning: 'Where others reach this node. Needed when `listen` is a wildcard (0.0.0.0, [::]) or has port 0.',
+    defaultText: '`listen`',
+  }).optional(),
+  dataDir: z.string().min(1).register(settingFacts, {
+    meaning: "Directory for all of the node's data. Belongs to this node alone. A relative one starts at the working directory.",
+    allowed: 'a path',
+  }),
+  group: name({ meaning: 'Name of the broker group.' }).default(BROKER_DEFAULTS.group),
+  members: z.array(member).min(1).max(7).register(settingFacts, {
+    meaning:
+      'All members of the group, this node among them, the same on each. An odd number: an even one survives no more failures.',
+    allowed: 'a list of 1 to 7 { id, address }, no id or address twice',
+  }),
+  routers: z
+    .array(address(1, { meaning: 'One router.' }))
+    .register(settingFacts, {
+      meaning: 'Every router. Without one, clients cannot find the leader.',
+      allowed: 'a list of host:port',
+      defaultText: 'none',
+    })
+    .default([]),
+  heartbeatIntervalMs: wholeNumber(
+    { minimum: 10, maximum: 10_000 },
+    { meaning: "Between a leader's signs of life. At most half of `electionTimeoutMinMs`.", unit: 'ms' },
+  ).default(BROKER_DEFAULTS.heartbeatIntervalMs),
+  electionTimeoutMinMs: wholeNumber(
+    { minimum: 20, maximum: 60_000 },
+    { meaning: 'Shortest silence of the leader before an election. Each wait is drawn between this and the next.', unit: 'ms' },
+  ).default(BROKER_DEFAULTS.electionTimeoutMinMs),
+  electionTimeoutMaxMs: wholeNumber(
+    { minimum: 20, maximum: 120_000 },
+    { meaning: 'Longest such silence. Above `electionTimeoutMinMs`; twice it is good.', unit: 'ms' },
+  ).default(BROKER_DEFAULTS.electionTimeoutMaxMs),
+  maxBatchBytes: wholeNumber(
+    { minimum: KIB, maximum: 32 * MIB },
+    { meaning: 'Largest record batch, encoded. A record travels in one batch. The same on each member.', unit: 'bytes' },
+  ).default(BROKER_DEFAULTS.maxBatchBytes),
+  segmentBytes: wholeNumber(
+    { minimum: MIB, maximum: 1024 * MIB, multipleOf: 64 },
+    { meaning: 'Size of one log file. One more is kept ready ahead. Holds for files made from now on.', unit: 'bytes' },
+  ).default(BROKER_DEFAULTS.segmentBytes),
+  cacheBytes: wholeNumber(
+    { minimum: MIB },
+    { meaning: 'Recent log entries kept in memory for readers and peers.', unit: 'bytes' },
+  ).default(BROKER_DEFAULTS.cacheBytes),
+});
+
+export type BrokerFile = z.infer<typeof brokerSchema>;

@@ -1,0 +1,131 @@
+/** Topics, and the state of nodes. */
+import { Channel } from '../rpc/channel.ts';
+import { LograftError } from '../rpc/error.ts';
+import type { NodeStatus } from '../rpc/generated/lograft/v1/NodeStatus.ts';
+import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
+import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
+import { AdminService } from '../rpc/protos.ts';
+import type { LeaderCaller } from './leader-caller.ts';
+import type { RouteBook } from './route-book.ts';
+import { describeAnywhere } from './topic-resolver.ts';
+
+export interface AdminCallOptions {
+  /** For the call with all its tries, milliseconds. Default 10 000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface CreateTopicOptions extends AdminCallOptions {
+  /** 1 to 1024. Default 1. */
+  readonly queues?: number;
+  /** Group to hold it. Default: the one with the fewest topics. */
+  readonly group?: string;
+}
+
+/** One node as `status` found it. */
+export type NodeReport =
+  | { readonly node: string; readonly address: string; readonly reachable: true; readonly status: NodeStatus }
+  | {
+      readonly node: string;
+      readonly address: string;
+      readonly reachable: false;
+      readonly status?: undefined;
+      readonly error: LograftError;
+    };
+
+export interface ClusterStatus {
+  /** Every node known, sorted by name. */
+  readonly nodes: readonly NodeReport[];
+  readonly route: Route;
+}
+
+const TIMEOUT_MS = 10_000;
+const STATUS_TIMEOUT_MS = 1_000;
+
+/** `LograftClient.admin`. Every call rejects with a LograftError; NO_LEADER means that nothing was done. */
+export class Admin {
+  readonly #book: RouteBook;
+  readonly #caller: LeaderCaller;
+  readonly #closing: AbortSignal;
+
+  constructor(book: RouteBook, caller: LeaderCaller, closing: AbortSignal) {
+    this.#book = book;
+    this.#caller = caller;
+    this.#closing = closing;
+  }
+
+  /**
+   * Rejects with TOPIC_EXISTS, INVALID_REQUEST, DISK_FULL, NO_LEADER. After UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may exist: call
+   * again, TOPIC_EXISTS then says that it does.
+   */
+  async createTopic(name: string, options: CreateTopicOptions = {}): Promise<TopicDescription> {
+    const settings = this.#settings(options);
+    const groups = await this.#caller.groups(settings);
+    if (this.#book.topic(name) !== undefined) throw new LograftError('TOPIC_EXISTS', `there is a topic ${name} already`);
+    const group = options.group ?? this.#emptiest(groups);
+    const description = await this.#caller.call(group, AdminService.CreateTopic, { name, queues: options.queues ?? 1 }, settings);
+    this.#book.learnTopic({ name, id: description.id, queues: description.queues.length, group });
+    return description;
+  }
+
+  /** All topics, sorted by name. */
+  async listTopics(options: AdminCallOptions = {}): Promise<readonly TopicDescription[]> {
+    const settings = { ...this.#settings(options), repeatable: true };
+    const groups = await this.#caller.groups(settings);
+    const lists = await Promise.all(groups.map((group) => this.#caller.call(group, AdminService.ListTopics, {}, settings)));
+    return lists.flatMap(({ topics }) => topics).sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  /** Rejects with UNKNOWN_TOPIC, NO_LEADER. */
+  async describeTopic(name: string, options: AdminCallOptions = {}): Promise<TopicDescription> {
+    const settings = this.#settings(options);
+    const known = this.#book.topic(name);
+    if (known !== undefined)
+      return this.#caller.call(known.group, AdminService.DescribeTopic, { name }, { ...settings, repeatable: true });
+    const { askedGroup: _, ...description } = await describeAnywhere(name, this.#caller, settings);
+    return description;
+  }
+
+  /** Asks every known node for its view; one that does not answer within a second is marked, not waited for. */
+  async status(options: AdminCallOptions = {}): Promise<ClusterStatus> {
+    const settings = this.#settings(options);
+    await this.#caller.groups(settings);
+    const timeoutMs = Math.min(STATUS_TIMEOUT_MS, settings.timeoutMs);
+    const nodes = [...this.#book.nodes()].sort(([a], [b]) => (a < b ? -1 : 1));
+    const { signal } = settings;
+    const reports = await Promise.all(nodes.map(([node, address]) => askNode(node, address, timeoutMs, signal)));
+    return { nodes: reports, route: this.#book.route() };
+  }
+
+  /**
+   * Begins to hand the group's leadership to node `to`, or to the most up-to-date follower; `status` shows when it is done. Rejects with
+   * INVALID_REQUEST, NO_LEADER. Safe to call again.
+   */
+  async transferLeader(group: string, to = '', options: AdminCallOptions = {}): Promise<void> {
+    await this.#caller.call(group, AdminService.TransferLeader, { group, to }, this.#settings(options));
+  }
+
+  #settings(options: AdminCallOptions): { timeoutMs: number; signal: AbortSignal } {
+    const signal = options.signal === undefined ? this.#closing : AbortSignal.any([this.#closing, options.signal]);
+    return { timeoutMs: options.timeoutMs ?? TIMEOUT_MS, signal };
+  }
+
+  #emptiest(groups: readonly string[]): string {
+    const topics = new Map(this.#book.groups().map((group) => [group.group, group.topics.length]));
+    const sorted = [...groups].sort((a, b) => (topics.get(a) ?? 0) - (topics.get(b) ?? 0) || (a < b ? -1 : 1));
+    return sorted[0] ?? '';
+  }
+}
+
+async function askNode(node: string, address: string, timeoutMs: number, signal: AbortSignal): Promise<NodeReport> {
+  const channel = new Channel(address);
+  try {
+    const status = await channel.call(AdminService.GetNodeStatus, {}, { timeoutMs, signal });
+    return { node, address, reachable: true, status };
+  } catch (caught) {
+    const error = caught instanceof LograftError ? caught : new LograftError('INTERNAL', String(caught), { cause: caught });
+    return { node, address, reachable: false, error };
+  } finally {
+    channel.close();
+  }
+}

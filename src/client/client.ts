@@ -1,0 +1,125 @@
+/** The way into a Lograft cluster. */
+import { setMaxListeners } from 'node:events';
+import { LograftError } from '../rpc/error.ts';
+import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
+import { Admin } from './admin.ts';
+import { LeaderCaller } from './leader-caller.ts';
+import { Producer } from './producer.ts';
+import type { ProducerOptions } from './producer-options.ts';
+import type { ReaderRecord } from './queue-reader.ts';
+import { type ReaderOptions, readTopic } from './reader.ts';
+import { RouteBook } from './route-book.ts';
+import { RouteWatcher } from './route-watcher.ts';
+import { resolveTopic } from './topic-resolver.ts';
+
+export interface ClientOptions {
+  /** "host:port" of every router. */
+  readonly routers: readonly string[];
+  /** "host:port" of brokers to ask where no router answers. Those that a router ever named are asked anyway. Default: none. */
+  readonly brokers?: readonly string[];
+}
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Connects by itself, and again when connections break. It holds the process until it is closed.
+ *
+ * ```ts
+ * await using client = new LograftClient({ routers: ['127.0.0.1:8080'] });
+ * const producer = client.producer();
+ * const { queue, offset } = await producer.send('orders', { key: 'customer-7', value: 'hello' });
+ * ```
+ */
+export class LograftClient implements AsyncDisposable {
+  readonly admin: Admin;
+  readonly #book = new RouteBook();
+  readonly #watcher: RouteWatcher;
+  readonly #caller: LeaderCaller;
+  readonly #closing = new AbortController();
+  readonly #producers = new Set<Producer>();
+  #closed: Promise<void> | undefined;
+
+  /** Throws INVALID_REQUEST when neither routers nor brokers are named. */
+  constructor(options: ClientOptions) {
+    const brokers = options.brokers ?? [];
+    if (options.routers.length + brokers.length === 0)
+      throw new LograftError('INVALID_REQUEST', 'routers: name one "host:port" at least');
+    // Every waiting call listens to it; Node's warning is meant for leaks.
+    setMaxListeners(0, this.#closing.signal);
+    this.#watcher = new RouteWatcher(this.#book, [...new Set(options.routers)], brokers);
+    this.#caller = new LeaderCaller(this.#book, this.#watcher);
+    this.admin = new Admin(this.#book, this.#caller, this.#closing.signal);
+  }
+
+  /** A client that already knows the route. Rejects with NO_LEADER when no router or broker answers in time (default 10 000 ms). */
+  static async connect(
+    options: ClientOptions & { readonly timeoutMs?: number; readonly signal?: AbortSignal },
+  ): Promise<LograftClient> {
+    const client = new LograftClient(options);
+    try {
+      await client.route(options);
+      return client;
+    } catch (error) {
+      await client.close();
+      throw error;
+    }
+  }
+
+  /** Throws INVALID_REQUEST for options out of their limits, CLOSED after `close`. */
+  producer(options: ProducerOptions = {}): Producer {
+    if (this.#closed !== undefined) throw closed();
+    const producer: Producer = new Producer(
+      {
+        book: this.#book,
+        watcher: this.#watcher,
+        resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
+        onClosed: (done) => this.#producers.delete(done),
+      },
+      options,
+    );
+    if (!options.signal?.aborted) this.#producers.add(producer);
+    return producer;
+  }
+
+  /**
+   * Records in order of offset, over breaks and changes of leader none twice and none left out. Leaving the loop ends the read. Throws
+   * UNKNOWN_TOPIC, UNKNOWN_QUEUE, OFFSET_OUT_OF_RANGE, INVALID_REQUEST, CANCELLED, CLOSED; waits, for as long as it takes, where the
+   * leader cannot be reached.
+   */
+  reader(options: ReaderOptions): AsyncGenerator<ReaderRecord, void, undefined> {
+    return readTopic(options, {
+      book: this.#book,
+      watcher: this.#watcher,
+      resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
+      signal: this.#closing.signal,
+    });
+  }
+
+  /**
+   * What the client knows now: the word of all routers merged, the highest term winning. Waits for the first word of a router or broker
+   * (default 10 000 ms). Rejects with NO_LEADER, CANCELLED, CLOSED.
+   */
+  async route(options: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {}): Promise<Route> {
+    const signal = options.signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, options.signal]);
+    await this.#caller.groups({ timeoutMs: options.timeoutMs ?? TIMEOUT_MS, signal });
+    return this.#book.route();
+  }
+
+  /** Closes producers (which flush), ends readers and calls with CLOSED, lets go of every connection. Never rejects. */
+  close(): Promise<void> {
+    this.#closed ??= (async () => {
+      await Promise.all([...this.#producers].map((producer) => producer.close()));
+      this.#closing.abort(closed());
+      await this.#watcher.close();
+    })();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function closed(): LograftError {
+  return new LograftError('CLOSED', 'the client is closed');
+}

@@ -1,0 +1,183 @@
+/** Reads one queue, going on at the next offset over breaks and changes of leader: no record twice, none left out. */
+import { crc32c } from '@node-rs/crc32';
+import { Channel } from '../rpc/channel.ts';
+import { LograftError } from '../rpc/error.ts';
+import { Position } from '../rpc/generated/lograft/v1/Position.ts';
+import type { ReadRequestInput } from '../rpc/generated/lograft/v1/ReadRequest.ts';
+import type { ReadResponse } from '../rpc/generated/lograft/v1/ReadResponse.ts';
+import { LogService, RecordBatchCodec } from '../rpc/protos.ts';
+import { cancelled } from './leader-caller.ts';
+import { type RecordView, readRecords } from './record-batch.ts';
+import type { RouteBook } from './route-book.ts';
+import type { RouteWatcher } from './route-watcher.ts';
+
+/** A record as a reader gives it. Its bytes are views of what came from the network: copy what you keep for long. */
+export interface ReaderRecord extends RecordView {
+  readonly queue: number;
+  readonly offset: number;
+}
+
+export interface QueueRead {
+  readonly topic: string;
+  readonly group: string;
+  readonly queue: number;
+  readonly from: 'earliest' | 'latest' | number;
+  /** Exclusive. */
+  readonly until: number | undefined;
+  /** Ends at what is committed when the read begins. */
+  readonly untilEnd: boolean;
+}
+
+const RETRY_MS = 50;
+/** A new leader may be behind what was already read only until it has applied what is committed. */
+const CATCH_UP_MS = 10_000;
+const MAX_DEFECTS = 20;
+const FINAL = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_QUEUE', 'INVALID_REQUEST']);
+
+export class QueueReader {
+  readonly #read: QueueRead;
+  readonly #book: RouteBook;
+  readonly #watcher: RouteWatcher;
+  readonly #signal: AbortSignal;
+  /** Undefined until the first answer tells what 'earliest' or 'latest' is. */
+  #next: number | undefined;
+  #until: number | undefined;
+  #progressAtMs = performance.now();
+  #defects = 0;
+  #redirect: string | undefined;
+
+  constructor(read: QueueRead, book: RouteBook, watcher: RouteWatcher, signal: AbortSignal) {
+    this.#read = read;
+    this.#book = book;
+    this.#watcher = watcher;
+    this.#signal = signal;
+    this.#next = typeof read.from === 'number' ? read.from : undefined;
+    this.#until = read.until;
+  }
+
+  /** The records, those of one batch at a time. Throws a LograftError when reading cannot go on. */
+  async *batches(): AsyncGenerator<readonly ReaderRecord[], void, undefined> {
+    let endSeeking: (() => void) | undefined;
+    try {
+      while (!this.#finished) {
+        if (this.#signal.aborted) throw cancelled(this.#signal);
+        const address = this.#redirect ?? this.#book.leader(this.#read.group)?.address;
+        this.#redirect = undefined;
+        if (address !== undefined) {
+          const before = this.#progressAtMs;
+          if ((yield* this.#readFrom(address)) === 'end') return;
+          if (this.#progressAtMs !== before) endSeeking = void endSeeking?.() as undefined;
+        }
+        endSeeking ??= this.#watcher.seek();
+        if (this.#redirect === undefined) await this.#book.nextChange(RETRY_MS, this.#signal);
+      }
+    } finally {
+      endSeeking?.();
+    }
+  }
+
+  get #finished(): boolean {
+    return this.#until !== undefined && this.#next !== undefined && this.#next >= this.#until;
+  }
+
+  /** One Read call, until it ends, breaks, or another node leads. */
+  async *#readFrom(address: string): AsyncGenerator<readonly ReaderRecord[], 'end' | 'again', undefined> {
+    const channel = new Channel(address);
+    const ending = new AbortController();
+    const end = (): void => ending.abort();
+    this.#signal.addEventListener('abort', end, { once: true });
+    const unsubscribe = this.#followLeader(address, end);
+    try {
+      for await (const response of channel.read(LogService.Read, this.#request(), { signal: ending.signal })) {
+        yield* this.#take(response);
+        if (this.#finished) return 'end';
+        if (ending.signal.aborted) return 'again';
+      }
+      // A server ends a read without error only where it was asked to.
+      return this.#until !== undefined && this.#next === undefined ? 'end' : 'again';
+    } catch (error) {
+      this.#judge(error, address);
+      return 'again';
+    } finally {
+      unsubscribe();
+      this.#signal.removeEventListener('abort', end);
+      channel.close();
+    }
+  }
+
+  /** A node that was cut off may keep a stream open and silent for ever: when the route names a newer leader, go there. */
+  #followLeader(address: string, end: () => void): () => void {
+    const term = this.#book.leader(this.#read.group)?.term ?? 0;
+    return this.#book.subscribe(() => {
+      const leader = this.#book.leader(this.#read.group);
+      if (leader !== undefined && leader.term > term && leader.address !== address) end();
+    });
+  }
+
+  #request(): ReadRequestInput {
+    const { topic, queue, from } = this.#read;
+    const place =
+      this.#next === undefined
+        ? { fromPosition: from === 'latest' ? Position.LATEST : Position.EARLIEST }
+        : { fromOffset: this.#next };
+    const until = this.#until === undefined ? {} : { untilOffset: this.#until };
+    return { topic, queue, ...place, ...until, follow: this.#until === undefined && !this.#read.untilEnd };
+  }
+
+  *#take(response: ReadResponse): Generator<readonly ReaderRecord[], void, undefined> {
+    this.#progressAtMs = performance.now();
+    this.#defects = 0;
+    if (this.#read.untilEnd && this.#until === undefined) this.#until = response.nextOffset;
+    if (this.#next === undefined && this.#read.from === 'latest')
+      this.#next = response.batches[0]?.baseOffset ?? response.nextOffset;
+    for (const { baseOffset, batch } of response.batches) {
+      const records = this.#decode(baseOffset, batch);
+      if (records.length > 0) yield records;
+    }
+  }
+
+  #decode(baseOffset: number, bytes: Buffer): readonly ReaderRecord[] {
+    const batch = RecordBatchCodec.decode(bytes);
+    if (crc32c(batch.records) !== batch.recordsCrc32c) throw damaged(this.#read, baseOffset);
+    const from = this.#next ?? baseOffset;
+    if (baseOffset > from && this.#next !== undefined) throw gap(this.#read, from, baseOffset);
+    const until = this.#until ?? Number.POSITIVE_INFINITY;
+    const records: ReaderRecord[] = [];
+    let offset = baseOffset;
+    for (const record of readRecords(batch.records)) {
+      if (offset >= from && offset < until) {
+        const { key, value, timestampMs, headers } = record;
+        records.push({ queue: this.#read.queue, offset, key, value, timestampMs, headers });
+      }
+      offset += 1;
+    }
+    this.#next = Math.max(from, offset);
+    return records;
+  }
+
+  /** Returns when it is worth another try, else throws. */
+  #judge(caught: unknown, address: string): void {
+    if (this.#signal.aborted) throw cancelled(this.#signal);
+    if (!(caught instanceof LograftError)) throw caught;
+    if (FINAL.has(caught.reason)) throw caught;
+    const resumed = this.#next !== undefined && this.#next !== this.#read.from;
+    if (caught.reason === 'OFFSET_OUT_OF_RANGE' && !(resumed && performance.now() - this.#progressAtMs < CATCH_UP_MS)) throw caught;
+    if (caught.reason === 'INTERNAL') {
+      this.#defects += 1;
+      if (this.#defects >= MAX_DEFECTS || caught.cause === undefined) throw caught;
+    }
+    this.#redirect = caught.leaderAddress === address ? undefined : caught.leaderAddress;
+    if (caught.reason === 'UNREACHABLE') this.#book.doubt(this.#read.group, address);
+  }
+}
+
+function damaged({ topic, queue }: QueueRead, offset: number): LograftError {
+  return new LograftError(
+    'INTERNAL',
+    `${topic}/${queue}: the batch at offset ${offset} came damaged, its checksum is wrong: read it again`,
+  );
+}
+
+function gap({ topic, queue }: QueueRead, wanted: number, got: number): LograftError {
+  return new LograftError('OFFSET_OUT_OF_RANGE', `${topic}/${queue}: offset ${wanted} is no longer held, the next is ${got}`);
+}

@@ -1,0 +1,85 @@
+/** What a user's reader is: which queues, from where to where. */
+import { setMaxListeners } from 'node:events';
+import { LograftError } from '../rpc/error.ts';
+import { merge } from './merge.ts';
+import { QueueReader, type ReaderRecord } from './queue-reader.ts';
+import type { KnownTopic, RouteBook } from './route-book.ts';
+import type { RouteWatcher } from './route-watcher.ts';
+
+export interface ReaderOptions {
+  readonly topic: string;
+  /** Default: all queues of the topic, each in its own order. */
+  readonly queue?: number;
+  /** First record: the oldest held, the next to come, or an offset (with `queue`, unless the topic has one only). */
+  readonly from: 'earliest' | 'latest' | number;
+  /** Ends before this offset, and waits for it where it does not exist yet. */
+  readonly until?: number;
+  /** Ends at what was committed when the read began. Default false. */
+  readonly untilEnd?: boolean;
+  /** Goes on as records come. Default: true without `until` and `untilEnd`. False alone means `untilEnd`. */
+  readonly follow?: boolean;
+  /** Aborting it makes the iteration throw CANCELLED. */
+  readonly signal?: AbortSignal;
+}
+
+export interface ReaderHost {
+  readonly book: RouteBook;
+  readonly watcher: RouteWatcher;
+  resolveTopic(name: string, settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<KnownTopic>;
+  /** Aborts when the client closes. */
+  readonly signal: AbortSignal;
+}
+
+const RESOLVE_TIMEOUT_MS = 30_000;
+
+export async function* readTopic(options: ReaderOptions, host: ReaderHost): AsyncGenerator<ReaderRecord, void, undefined> {
+  const leaving = new AbortController();
+  const signals = [leaving.signal, host.signal, ...(options.signal === undefined ? [] : [options.signal])];
+  const signal = AbortSignal.any(signals);
+  // Each queue listens to it; Node's warning is meant for leaks.
+  setMaxListeners(0, signal);
+  const sources: AsyncGenerator<readonly ReaderRecord[], void, undefined>[] = [];
+  try {
+    checkOptions(options);
+    const topic = await host.resolveTopic(options.topic, { timeoutMs: RESOLVE_TIMEOUT_MS, signal });
+    const untilEnd = options.untilEnd ?? (options.follow === false && options.until === undefined);
+    for (const queue of chooseQueues(options, topic)) {
+      const read = { topic: topic.name, group: topic.group, queue, from: options.from, until: options.until, untilEnd };
+      sources.push(new QueueReader(read, host.book, host.watcher, signal).batches());
+    }
+    const [only] = sources;
+    const batches = sources.length === 1 && only !== undefined ? only : merge(sources);
+    for await (const records of batches) yield* records;
+  } finally {
+    leaving.abort();
+    // One that waits for the network ends by the signal; its complaint is of no interest any more.
+    await Promise.allSettled(sources.map((source) => source.return()));
+  }
+}
+
+function chooseQueues(options: ReaderOptions, topic: KnownTopic): readonly number[] {
+  if (options.queue !== undefined) {
+    if (options.queue < topic.queues) return [options.queue];
+    throw new LograftError('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${topic.queues - 1}, not ${options.queue}`);
+  }
+  if (topic.queues > 1 && (typeof options.from === 'number' || options.until !== undefined))
+    throw invalid(`topic ${topic.name} has ${topic.queues} queues: offsets need a queue to count in`);
+  return Array.from({ length: topic.queues }, (_, queue) => queue);
+}
+
+function checkOptions({ queue, from, until, untilEnd, follow }: ReaderOptions): void {
+  if (typeof from === 'number' ? !isOffset(from) : from !== 'earliest' && from !== 'latest')
+    throw invalid(`from: an offset, 'earliest' or 'latest', not ${from}`);
+  if (queue !== undefined && !isOffset(queue)) throw invalid(`queue: a whole number from 0, not ${queue}`);
+  if (until !== undefined && !isOffset(until)) throw invalid(`until: an offset, not ${until}`);
+  if (until !== undefined && untilEnd) throw invalid('until and untilEnd exclude each other');
+  if (follow && (until !== undefined || untilEnd)) throw invalid('a read that follows has no end: leave out until and untilEnd');
+}
+
+function isOffset(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}
+
+function invalid(why: string): LograftError {
+  return new LograftError('INVALID_REQUEST', why);
+}

@@ -1,0 +1,145 @@
+/** What this client knows of the cluster: the word of all its routers, merged, and what brokers told it themselves. */
+import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
+import type { RouteGroup } from '../rpc/generated/lograft/v1/RouteGroup.ts';
+
+export interface Leader {
+  readonly node: string;
+  /** "host:port". */
+  readonly address: string;
+  readonly term: number;
+}
+
+export interface KnownTopic {
+  readonly name: string;
+  readonly id: number;
+  readonly queues: number;
+  readonly group: string;
+}
+
+const MAX_LEARNED_TOPICS = 10_000;
+const MAX_LEARNED_NODES = 1_000;
+
+export class RouteBook {
+  readonly #perRouter = new Map<string, Map<string, RouteGroup>>();
+  /** Brokers that said they lead. */
+  readonly #claims = new Map<string, Leader>();
+  readonly #learnedTopics = new Map<string, KnownTopic>();
+  readonly #learnedNodes = new Map<string, string>();
+  readonly #listeners = new Set<() => void>();
+  #revision = 0;
+  #groups = new Map<string, RouteGroup>();
+  #topics = new Map<string, KnownTopic>();
+
+  /** Calls `listener` after each change, until the returned function is called. */
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves at the next change, after `timeoutMs`, or when the signal aborts, whichever comes first. */
+  nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        unsubscribe();
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = setTimeout(done, timeoutMs);
+      const unsubscribe = this.subscribe(done);
+      signal.addEventListener('abort', done, { once: true });
+      if (signal.aborted) done();
+    });
+  }
+
+  /** A router's full route. What a router that has just started does not know yet is not unlearnt. */
+  published(router: string, route: Route): void {
+    const known = this.#perRouter.get(router) ?? new Map<string, RouteGroup>();
+    for (const group of route.groups) known.set(group.group, group);
+    this.#perRouter.set(router, known);
+    this.#merge();
+  }
+
+  /** A broker said of itself that it leads. */
+  claimed(group: string, leader: Leader): void {
+    const known = this.leader(group);
+    if (known !== undefined && (leader.term < known.term || (leader.term === known.term && leader.address === known.address)))
+      return;
+    this.#claims.set(group, leader);
+    this.#merge();
+  }
+
+  /** `address` did not answer as the group's leader: a claim of its own no longer counts. */
+  doubt(group: string, address: string): void {
+    if (this.#claims.get(group)?.address !== address) return;
+    this.#claims.delete(group);
+    this.#merge();
+  }
+
+  learnNode(node: string, address: string): void {
+    if (this.#learnedNodes.size < MAX_LEARNED_NODES || this.#learnedNodes.has(node)) this.#learnedNodes.set(node, address);
+  }
+
+  learnTopic(topic: KnownTopic): void {
+    if (this.#learnedTopics.size >= MAX_LEARNED_TOPICS) this.#learnedTopics.clear();
+    this.#learnedTopics.set(topic.name, topic);
+  }
+
+  forgetTopic(name: string): void {
+    this.#learnedTopics.delete(name);
+  }
+
+  leader(group: string): Leader | undefined {
+    const known = this.#groups.get(group);
+    return known === undefined || known.leader === ''
+      ? undefined
+      : { node: known.leader, address: known.leaderAddress, term: known.term };
+  }
+
+  topic(name: string): KnownTopic | undefined {
+    return this.#topics.get(name) ?? this.#learnedTopics.get(name);
+  }
+
+  groups(): readonly RouteGroup[] {
+    return [...this.#groups.values()];
+  }
+
+  /** All of it. `revision` counts the changes this client has seen. */
+  route(): Route {
+    return { revision: this.#revision, groups: [...this.#groups.values()] };
+  }
+
+  /** Addresses of all nodes ever heard of, by name. */
+  nodes(): ReadonlyMap<string, string> {
+    const nodes = new Map(this.#learnedNodes);
+    for (const { members } of this.#groups.values()) for (const { node, address } of members) nodes.set(node, address);
+    return nodes;
+  }
+
+  #merge(): void {
+    const merged = new Map<string, RouteGroup>();
+    for (const groups of this.#perRouter.values()) {
+      for (const group of groups.values()) {
+        const other = merged.get(group.group);
+        if (other === undefined || isBetter(group, other)) merged.set(group.group, group);
+      }
+    }
+    for (const [group, { node, address, term }] of this.#claims) {
+      const other = merged.get(group);
+      const claim: RouteGroup = { group, term, leader: node, leaderAddress: address, members: [], topics: [] };
+      if (other === undefined) merged.set(group, claim);
+      else if (isBetter(claim, other)) merged.set(group, { ...claim, members: other.members, topics: other.topics });
+      else if (term < other.term) this.#claims.delete(group);
+    }
+    this.#groups = merged;
+    this.#revision += 1;
+    this.#topics = new Map();
+    for (const { group, topics } of merged.values()) for (const topic of topics) this.#topics.set(topic.name, { ...topic, group });
+    for (const listener of [...this.#listeners]) listener();
+  }
+}
+
+/** The higher term is right; in one term there is one leader, and who names it knows more than who does not. */
+function isBetter(one: RouteGroup, other: RouteGroup): boolean {
+  return one.term > other.term || (one.term === other.term && one.leader !== '' && other.leader === '');
+}

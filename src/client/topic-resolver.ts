@@ -1,0 +1,49 @@
+/** Finds out where a topic lives: from the route, or, where that may be out of date, from the leaders. */
+import { LograftError } from '../rpc/error.ts';
+import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
+import { AdminService } from '../rpc/protos.ts';
+import type { LeaderCaller } from './leader-caller.ts';
+import type { KnownTopic, RouteBook } from './route-book.ts';
+
+/** Rejects with UNKNOWN_TOPIC when every group's leader says so, NO_LEADER or TIMED_OUT when they cannot be asked in time. */
+export async function resolveTopic(
+  name: string,
+  book: RouteBook,
+  caller: LeaderCaller,
+  settings: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<KnownTopic> {
+  const known = book.topic(name);
+  if (known !== undefined) return known;
+  const { id, queues, askedGroup } = await describeAnywhere(name, caller, settings);
+  const topic = { name, id, queues: queues.length, group: askedGroup };
+  book.learnTopic(topic);
+  return topic;
+}
+
+/** Asks the leader of each group. */
+export async function describeAnywhere(
+  name: string,
+  caller: LeaderCaller,
+  settings: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<TopicDescription & { readonly askedGroup: string }> {
+  const until = performance.now() + settings.timeoutMs;
+  let unknown: LograftError | undefined;
+  let trouble: LograftError | undefined;
+  for (const group of await caller.groups(settings)) {
+    const timeoutMs = Math.max(1, until - performance.now());
+    try {
+      const description = await caller.call(
+        group,
+        AdminService.DescribeTopic,
+        { name },
+        { ...settings, timeoutMs, repeatable: true },
+      );
+      return { ...description, askedGroup: group };
+    } catch (error) {
+      if (!(error instanceof LograftError)) throw error;
+      if (error.reason === 'UNKNOWN_TOPIC') unknown = error;
+      else trouble = error;
+    }
+  }
+  throw trouble ?? unknown ?? new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(name)}: create it first`);
+}
