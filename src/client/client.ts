@@ -39,11 +39,15 @@ export class LograftClient implements AsyncDisposable {
   readonly #producers = new Set<Producer>();
   #closed: Promise<void> | undefined;
 
-  /** Throws INVALID_REQUEST when neither routers nor brokers are named. */
+  /** Throws INVALID_REQUEST when neither routers nor brokers are named, or one is not "host:port". */
   constructor(options: ClientOptions) {
     const brokers = options.brokers ?? [];
     if (options.routers.length + brokers.length === 0)
       throw new LograftError('INVALID_REQUEST', 'routers: name one "host:port" at least');
+    for (const address of [...options.routers, ...brokers]) {
+      if (!/^\S+:\d{1,5}$/.test(address))
+        throw new LograftError('INVALID_REQUEST', `an address is "host:port", not ${JSON.stringify(address)}`);
+    }
     // Every waiting call listens to it; Node's warning is meant for leaks.
     setMaxListeners(0, this.#closing.signal);
     this.#watcher = new RouteWatcher(this.#book, [...new Set(options.routers)], brokers);

@@ -164,6 +164,10 @@ export class Producer implements AsyncDisposable {
     if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
       return reject(new LograftError('INVALID_REQUEST', `timestampMs: milliseconds since 1970, not ${timestampMs}`));
     }
+    if (!isEncodable(given)) {
+      const why = 'key, value and header values are a Uint8Array or text, header names are text: the record was not sent';
+      return reject(new LograftError('INVALID_REQUEST', why));
+    }
     const record: EncodableRecord = { key, value, headers, timestampMs };
     const size = recordBytes(record);
     const bytes = framedBytes(size);
@@ -325,6 +329,16 @@ export class Producer implements AsyncDisposable {
     this.#room = undefined;
     this.#host.onClosed(this);
   }
+}
+
+/** For callers without a type checker. */
+function isEncodable({ key, value, headers }: ProducerRecord): boolean {
+  if (!isBytes(value) || (key !== undefined && !isBytes(key))) return false;
+  return headers === undefined || headers.every((header) => typeof header.name === 'string' && isBytes(header.value));
+}
+
+function isBytes(value: unknown): boolean {
+  return typeof value === 'string' || value instanceof Uint8Array;
 }
 
 function closed(): LograftError {

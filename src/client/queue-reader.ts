@@ -45,6 +45,8 @@ export class QueueReader {
   #progressAtMs = performance.now();
   #defects = 0;
   #redirect: string | undefined;
+  /** What this side found wrong with the records themselves: asking again would give the same ones. */
+  #fatal: LograftError | undefined;
 
   constructor(read: QueueRead, book: RouteBook, watcher: RouteWatcher, signal: AbortSignal) {
     this.#read = read;
@@ -66,7 +68,10 @@ export class QueueReader {
         if (address !== undefined) {
           const before = this.#progressAtMs;
           if ((yield* this.#readFrom(address)) === 'end') return;
-          if (this.#progressAtMs !== before) endSeeking = void endSeeking?.() as undefined;
+          if (this.#progressAtMs !== before) {
+            endSeeking?.();
+            endSeeking = undefined;
+          }
         }
         endSeeking ??= this.#watcher.seek();
         if (this.#redirect === undefined) await this.#book.nextChange(RETRY_MS, this.#signal);
@@ -138,9 +143,9 @@ export class QueueReader {
 
   #decode(baseOffset: number, bytes: Buffer): readonly ReaderRecord[] {
     const batch = RecordBatchCodec.decode(bytes);
-    if (crc32c(batch.records) !== batch.recordsCrc32c) throw damaged(this.#read, baseOffset);
+    if (crc32c(batch.records) !== batch.recordsCrc32c) throw this.#final(damaged(this.#read, baseOffset));
     const from = this.#next ?? baseOffset;
-    if (baseOffset > from && this.#next !== undefined) throw gap(this.#read, from, baseOffset);
+    if (baseOffset > from && this.#next !== undefined) throw this.#final(gap(this.#read, from, baseOffset));
     const until = this.#until ?? Number.POSITIVE_INFINITY;
     const records: ReaderRecord[] = [];
     let offset = baseOffset;
@@ -155,11 +160,16 @@ export class QueueReader {
     return records;
   }
 
+  #final(error: LograftError): LograftError {
+    this.#fatal = error;
+    return error;
+  }
+
   /** Returns when it is worth another try, else throws. */
   #judge(caught: unknown, address: string): void {
     if (this.#signal.aborted) throw cancelled(this.#signal);
     if (!(caught instanceof LograftError)) throw caught;
-    if (FINAL.has(caught.reason)) throw caught;
+    if (caught === this.#fatal || FINAL.has(caught.reason)) throw caught;
     const resumed = this.#next !== undefined && this.#next !== this.#read.from;
     if (caught.reason === 'OFFSET_OUT_OF_RANGE' && !(resumed && performance.now() - this.#progressAtMs < CATCH_UP_MS)) throw caught;
     if (caught.reason === 'INTERNAL') {

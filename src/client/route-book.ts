@@ -62,6 +62,7 @@ export class RouteBook {
 
   /** A broker said of itself that it leads. */
   claimed(group: string, leader: Leader): void {
+    if (leader.address === '') return;
     const known = this.leader(group);
     if (known !== undefined && (leader.term < known.term || (leader.term === known.term && leader.address === known.address)))
       return;
@@ -77,6 +78,7 @@ export class RouteBook {
   }
 
   learnNode(node: string, address: string): void {
+    if (address === '') return;
     if (this.#learnedNodes.size < MAX_LEARNED_NODES || this.#learnedNodes.has(node)) this.#learnedNodes.set(node, address);
   }
 
@@ -91,7 +93,7 @@ export class RouteBook {
 
   leader(group: string): Leader | undefined {
     const known = this.#groups.get(group);
-    return known === undefined || known.leader === ''
+    return known === undefined || known.leader === '' || known.leaderAddress === ''
       ? undefined
       : { node: known.leader, address: known.leaderAddress, term: known.term };
   }

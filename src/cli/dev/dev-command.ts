@@ -10,6 +10,7 @@ import { superviseUntilSignal } from './foreground.ts';
 import { LocalCluster } from './local-cluster.ts';
 import { type ClusterPlan, planCluster, writeConfigs } from './plan.ts';
 import { requireFreePorts } from './ports.ts';
+import { commandOf } from './processes.ts';
 import { runningProcesses, stopCluster } from './stop-cluster.ts';
 import { renderSummary } from './summary.ts';
 
@@ -60,10 +61,9 @@ async function startNew(plan: ClusterPlan, flags: DevFlags): Promise<void> {
   await requireFreePorts([plan.router, ...plan.nodes].map(({ address }) => address));
   writeConfigs(plan);
   const detached = flags.detach === true;
-  const cluster = new LocalCluster(
-    plan,
-    detached ? undefined : { pid: process.pid, command: [process.execPath, ...process.argv.slice(1)] },
-  );
+  // As the system shows it: how this program was called, not where it was found.
+  const self = { pid: process.pid, command: commandOf(process.pid) ?? [process.execPath, ...process.argv.slice(1)] };
+  const cluster = new LocalCluster(plan, detached ? undefined : self);
   const leader = await startOrUndo(cluster);
   const style = { framed: isTerminal(process.stdout), colours: coloursFor(process.stdout) };
   process.stdout.write(

@@ -86,7 +86,9 @@ export class LocalCluster {
       if (started === undefined || (started.child.exitCode === null && started.child.signalCode === null)) continue;
       const tail = logTail(plan.logFile, started.logStart, TAIL_LINES);
       process.stderr.write(`${[`last lines of ${plan.logFile}:`, ...tail].join('\n  ')}\n`);
-      throw new CliError(`${plan.name} did not start: ${this.lastWords(plan) ?? 'see its log'}. The others were stopped`);
+      throw new CliError(
+        `${plan.name} did not start: ${(this.lastWords(plan) ?? 'see its log').replace(/\.$/, '')}. The others were stopped`,
+      );
     }
   }
 }

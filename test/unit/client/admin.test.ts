@@ -73,5 +73,6 @@ describe('admin', () => {
     await using waiting = new LograftClient({ routers: ['127.0.0.1:1'] });
     await expect(waiting.route({ signal })).rejects.toMatchObject({ reason: 'CANCELLED' });
     expect(() => new LograftClient({ routers: [] })).toThrow(/one "host:port" at least/);
+    expect(() => new LograftClient({ routers: ['nowhere'] })).toThrow(/an address is "host:port"/);
   });
 });

@@ -202,6 +202,7 @@ describe('a producer', () => {
     await expect(producer.send('t', { queue: 2, value: '' })).rejects.toMatchObject({ reason: 'UNKNOWN_QUEUE' });
     await expect(producer.send('none', { value: '' })).rejects.toMatchObject({ reason: 'UNKNOWN_TOPIC' });
     await expect(producer.send('t', { value: '', timestampMs: -1 })).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
+    await expect(producer.send('t', { value: 5 as never })).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
     expect(producer.stats.inFlightRecords).toBe(0);
     expect(() => client.producer({ maxInFlightBatches: 33 })).toThrow(/1 to 32/);
   });

@@ -118,6 +118,12 @@ describe('a reader', () => {
     await expect(read({ topic: 'one', from: -1 })).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
   });
 
+  it('does not skip offsets in silence', async () => {
+    await fill('one', 0, 50);
+    cluster.topics.get('one')?.queues[0]?.splice(2, 1);
+    await expect(read({ topic: 'one', from: 0, untilEnd: true })).rejects.toMatchObject({ reason: 'OFFSET_OUT_OF_RANGE' });
+  });
+
   it('ends with CLOSED when the client closes', async () => {
     const reading = read({ topic: 'many', from: 'earliest' });
     const outcome = expect(reading).rejects.toMatchObject({ reason: 'CLOSED' });
