@@ -24,11 +24,10 @@ export function startCluster({ port, replicas = 3 }) {
       node.pid = child.pid;
     },
     async stop() {
-      for (const child of restarted) child.kill('SIGTERM');
+      lograft('dev', '--stop', '--data', directory);
       await Promise.all(
         restarted.map((child) => child.exitCode ?? child.signalCode ?? new Promise((done) => child.once('exit', done))),
       );
-      lograft('dev', '--stop', '--data', directory);
       rmSync(directory, { recursive: true, force: true });
     },
   };

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --initial-heap-size=256
 /** The `lograft` program. */
 import { CommanderError } from 'commander';
 import { describeFailure, exitCodeOf } from './cli-error.ts';

@@ -144,7 +144,6 @@ export class Cluster {
   /** Ends all processes and removes the data. */
   async stop(options: { keepData?: boolean } = {}): Promise<void> {
     for (const { pid } of this.nodes) if (isAlive(pid)) process.kill(pid, 'SIGCONT');
-    for (const child of this.#restarted) child.kill('SIGTERM');
     await lograft(['dev', '--stop', '--data', this.directory]);
     await Promise.all(
       [...this.#restarted].map((child) => (child.exitCode === null && child.signalCode === null ? ended(child) : undefined)),

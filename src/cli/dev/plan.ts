@@ -28,6 +28,11 @@ export interface ClusterPlan {
 
 const HOST = '127.0.0.1';
 const DEFAULT_REPLICAS = 3;
+/**
+ * Node begins with so small a heap that every few MiB of message buffers cause a full collection: a third of a broker's time. This only moves
+ * the first one back; memory is taken as it is needed. The bin's first line (main.ts) says the same.
+ */
+const NODE_FLAGS = ['--initial-heap-size=256'];
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
 export function planCluster(options: { data: string; replicas?: number | undefined; port: number }): ClusterPlan {
@@ -51,7 +56,7 @@ function planProcess(directory: string, name: string, port: number, command: 'br
     address: `${HOST}:${port}`,
     configFile,
     logFile: join(directory, 'logs', `${name}.log`),
-    command: [process.execPath, MAIN, command, '--config', configFile],
+    command: [process.execPath, ...NODE_FLAGS, MAIN, command, '--config', configFile],
   };
 }
 

@@ -37,7 +37,14 @@ describe('the plan of a local cluster', () => {
       const config = loadBrokerConfig(configFile, {});
       expect(config).toMatchObject({ nodeId: name, dataDir, routers: ['127.0.0.1:9100'] });
       expect(config.members).toHaveLength(3);
-      expect(command).toEqual([process.execPath, expect.stringMatching(/main\.js$/), 'broker', '--config', configFile]);
+      expect(command).toEqual([
+        process.execPath,
+        expect.stringMatching(/heap/),
+        expect.stringMatching(/main\.js$/),
+        'broker',
+        '--config',
+        configFile,
+      ]);
     }
   });
 
