@@ -10,6 +10,7 @@ import type { ErrorReason } from '../rpc/error.ts';
 import type { Command } from '../rpc/generated/lograft/internal/v1/Command.ts';
 import type { RecordBatch } from '../rpc/generated/lograft/v1/RecordBatch.ts';
 import { CommandCodec, RecordBatchCodec } from '../rpc/protos.ts';
+import { readNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
@@ -21,7 +22,6 @@ import {
   indexKey,
   numberValue,
   queueKey,
-  readNumber,
   STATE_FORMAT,
   sessionKey,
   tableRange,

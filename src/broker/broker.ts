@@ -1,6 +1,7 @@
 /** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
 import type { Logger } from 'pino';
 import { systemClock, systemRandom } from '../base/system-clock.ts';
+import { withResolvers } from '../base/with-resolvers.ts';
 import type { RaftConfig } from '../raft/config.ts';
 import { type NodeId, nodeId } from '../raft/types.ts';
 import { GrpcNetwork } from '../replica/grpc-network.ts';
@@ -166,12 +167,4 @@ function describeForRouter(group: Group, address: string) {
       },
     ],
   };
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void } {
-  let resolve!: (value: T) => void;
-  const promise = new Promise<T>((onResolve) => {
-    resolve = onResolve;
-  });
-  return { promise, resolve };
 }

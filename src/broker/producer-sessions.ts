@@ -3,8 +3,8 @@
  * change follows from the log alone.
  */
 import { assert } from '../base/assert.ts';
+import { readNumber, writeNumber } from '../storage/bytes.ts';
 import { MAX_PRODUCER_WINDOWS, MAX_PRODUCERS, PRODUCER_WINDOW_BATCHES } from './limits.ts';
-import { readNumber, writeNumber } from './state-keys.ts';
 
 /** The last batches of one producer on one queue. */
 export interface ProducerWindow {

@@ -2,8 +2,9 @@
 import { assert } from '../base/assert.ts';
 import type { Brand } from '../base/brand.ts';
 import type { LogIndex } from '../raft/types.ts';
+import { readNumber, writeNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
-import { indexKey, readNumber, writeNumber } from './state-keys.ts';
+import { indexKey } from './state-keys.ts';
 
 /** Position of a record in its queue, from 0. */
 export type QueueOffset = Brand<number, 'QueueOffset'>;

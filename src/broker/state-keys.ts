@@ -1,6 +1,8 @@
 /**
  * Keys and values of the derived state. Numbers in keys are big-endian, so that keys sort as numbers do. The first byte names the table.
  */
+import { writeNumber } from '../storage/bytes.ts';
+
 export const APPLIED_KEY = Buffer.from('a');
 /** Format of all values here. A newer one is refused. */
 export const FORMAT_KEY = Buffer.from('f');
@@ -54,18 +56,6 @@ function writeQueue(key: Buffer, table: number, topicId: number, queue: number):
   key[0] = table;
   key.writeUInt32BE(topicId, 1);
   key.writeUInt32BE(queue, 5);
-}
-
-const HIGH = 2 ** 32;
-
-/** A whole number below 2^53 as 8 bytes. Much faster than by way of BigInt. */
-export function writeNumber(bytes: Buffer, value: number, at: number): void {
-  bytes.writeUInt32BE(Math.floor(value / HIGH), at);
-  bytes.writeUInt32BE(value % HIGH, at + 4);
-}
-
-export function readNumber(bytes: Buffer, at: number): number {
-  return bytes.readUInt32BE(at) * HIGH + bytes.readUInt32BE(at + 4);
 }
 
 export function numberValue(value: number): Buffer {

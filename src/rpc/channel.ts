@@ -10,6 +10,7 @@ import {
   type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
+import { withResolvers } from '../base/with-resolvers.ts';
 import { fromServiceError, LograftError } from './error.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-windows.ts';
 import { attachStream, type MessageStream, type StreamEvents } from './stream.ts';
@@ -152,14 +153,4 @@ function onAbort(signal: AbortSignal | undefined, act: () => void): () => void {
   if (signal.aborted) queueMicrotask(act);
   signal.addEventListener('abort', act, { once: true });
   return () => signal.removeEventListener('abort', act);
-}
-
-function withResolvers<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: unknown) => void } {
-  let resolve!: (value: T) => void;
-  let reject!: (error: unknown) => void;
-  const promise = new Promise<T>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
 }
