@@ -2,8 +2,11 @@ import type { Disk } from './disk.ts';
 import type { SegmentFile } from './segment-files.ts';
 import { encodeSegmentHeader, fillingPath, SEGMENT_HEADER_BYTES, type SegmentHeader, segmentPath } from './segment-header.ts';
 
-/** Written and synced at a time: small enough that an append's fdatasync never waits for much of it. */
-const CHUNK_BYTES = 1024 * 1024;
+/**
+ * Written and synced at a time. Smaller ones cost a sync each, and at full speed appends overtake the filling and wait (1 MiB: p99 of 256 KiB
+ * appends 115 to 150 ms, 4 MiB: 42 to 47 ms); larger ones hold up single appends.
+ */
+const CHUNK_BYTES = 4 * 1024 * 1024;
 const ZEROS = Buffer.alloc(CHUNK_BYTES);
 
 /**
