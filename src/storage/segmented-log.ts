@@ -30,7 +30,7 @@ export type { SegmentedLogOptions } from './segmented-log-options.ts';
  * Opens the log in `directory`, or makes one. What it restores is durable. Rejects with a `StorageError` and changes nothing when what it
  * finds is damaged, from a newer version, or cannot be read.
  *
- *     const log = await openSegmentedLog(nodeDisk, '/var/lib/lograft/log', { cacheBytes: 32 * 1024 * 1024 }, events);
+ *     const log = await openSegmentedLog(nodeDisk, '/var/lib/lograft/log', { cacheBytes: 16 * 1024 * 1024 }, events);
  */
 export async function openSegmentedLog(
   disk: Disk,
