@@ -17,7 +17,7 @@ import type { TransferLeaderRequest } from '../rpc/generated/lograft/v1/Transfer
 import type { TransferLeaderResponseInput } from '../rpc/generated/lograft/v1/TransferLeaderResponse.ts';
 import { unary } from '../rpc/handlers.ts';
 import { AdminService } from '../rpc/protos.ts';
-import { type HostedService, hostService } from '../rpc/server.ts';
+import { type HostedService, hostService } from '../rpc/transport.ts';
 import type { Group } from './group.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPIC_NAME } from './limits.ts';
 import type { Topic } from './topics.ts';

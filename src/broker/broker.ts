@@ -1,17 +1,17 @@
 /** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
 import type { Logger } from 'pino';
-import { systemClock, systemRandom } from '../base/system-clock.ts';
+import type { Clock } from '../base/clock.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
 import type { RaftConfig } from '../raft/config.ts';
 import { type NodeId, nodeId } from '../raft/types.ts';
-import { GrpcNetwork } from '../replica/grpc-network.ts';
 import { Replica } from '../replica/replica.ts';
-import { RpcServer } from '../rpc/server.ts';
+import { RpcNetwork } from '../replica/rpc-network.ts';
+import type { RpcServer } from '../rpc/transport.ts';
 import { openDataDirectory } from '../storage/data-directory.ts';
-import { nodeDisk } from '../storage/node-disk.ts';
 import type { RaftLogEvents } from '../storage/raft-log.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
+import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
 import { type ApplyResult, BrokerState } from './broker-state.ts';
 import { Group } from './group.ts';
 import { serveLog } from './log-service.ts';
@@ -31,7 +31,13 @@ const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
 /** Calls under way may take this long to end at a shutdown. */
 const CLOSE_GRACE_MS = 500;
 
-export async function startBroker(config: BrokerConfig, logger: Logger): Promise<Broker> {
+export async function startBroker(
+  config: BrokerConfig,
+  logger: Logger,
+  environment: BrokerEnvironment = brokerMachine,
+): Promise<Broker> {
+  const { clock, random, transport, disk } = environment;
+  const startedAtMs = clock.nowMs();
   const self = nodeId(config.nodeId);
   const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
   const failure = withResolvers<Error>();
@@ -49,7 +55,7 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
   const { segmentBytes, cacheBytes } = config;
   const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
   const { log, keyed } = await openDataDirectory(
-    nodeDisk,
+    disk,
     config.dataDir,
     self,
     { segmentBytes, cacheBytes, maxEntryBytes },
@@ -57,12 +63,12 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
   );
   let onTopicsChanged = (): void => {};
   const events = { onTopicsChanged: () => onTopicsChanged(), onFailed: fail };
-  const state = await BrokerState.load(keyed, systemClock, events);
+  const state = await BrokerState.load(keyed, clock, events);
   const { restored } = log;
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
 
   const peers = members.filter(({ id }) => id !== self);
-  const network = new GrpcNetwork({ self, group: config.group, peers, clock: systemClock, log: logger });
+  const network = new RpcNetwork({ self, group: config.group, peers, environment, log: logger });
   const registrations: RouterRegistration[] = [];
   const announce = (): void => {
     for (const registration of registrations) registration.update();
@@ -73,23 +79,23 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
     log,
     network,
     stateMachine: state,
-    clock: systemClock,
-    random: systemRandom,
+    clock,
+    random,
     logger,
     onStatus: announce,
     onFailed: fail,
   });
-  const group = new Group(config.group, self, members, state, replica);
+  const group = new Group(config.group, self, members, state, replica, clock);
   const frontDoor = serveLog(group, log, config.maxBatchBytes);
   const admin = serveAdmin(group, {
     address: config.advertise,
     version: VERSION,
-    uptimeMs: () => process.uptime() * 1_000,
+    uptimeMs: () => clock.nowMs() - startedAtMs,
     isReachable: (peer) => network.isConnected(peer),
   });
   let server: RpcServer;
   try {
-    server = await RpcServer.listen(config.listen, [network.service, frontDoor.service, admin]);
+    server = await transport.listen(config.listen, [network.service, frontDoor.service, admin]);
   } catch (error) {
     replica.stop();
     await log.close();
@@ -98,7 +104,7 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
   }
   network.start(replica);
   for (const address of config.routers) {
-    registrations.push(new RouterRegistration(address, () => describeForRouter(group, config.advertise), systemClock, logger));
+    registrations.push(new RouterRegistration(address, () => describeForRouter(group, config.advertise), environment, logger));
   }
   server.setServing(true);
   logger.info({ node: self, address: config.advertise, group: config.group, dataDir: config.dataDir }, 'broker is up');
@@ -109,7 +115,7 @@ export async function startBroker(config: BrokerConfig, logger: Logger): Promise
     failed: failure.promise,
     stop: async () => {
       server.setServing(false);
-      await handOver(group, config.electionTimeoutMinMs);
+      await handOver(group, config.electionTimeoutMinMs, clock);
       group.shuttingDown = true;
       // Streams end with the new leader known to the clients; peers see this process go only after that.
       frontDoor.close();
@@ -140,14 +146,14 @@ function raftConfig(self: NodeId, members: readonly { id: NodeId }[], config: Br
 }
 
 /** Waits until somebody else leads, for as long as a transfer may take; a group without another live member keeps its leader. */
-async function handOver(group: Group, timeoutMs: number): Promise<void> {
+async function handOver(group: Group, timeoutMs: number, clock: Clock): Promise<void> {
   if (!group.leads || group.members.length === 1) return;
   group.replica.transferLeader(undefined);
-  const deadline = performance.now() + timeoutMs;
-  while (performance.now() < deadline) {
+  const deadline = clock.nowMs() + timeoutMs;
+  while (clock.nowMs() < deadline) {
     const { leader } = group.replica.status;
     if (leader !== undefined && leader !== group.self) return;
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await new Promise<void>((resolve) => clock.after(2, resolve));
   }
 }
 

@@ -1,4 +1,5 @@
 /** What the services need of a group's replica: propose and get the result, or a clear error. */
+import type { Clock, Timer } from '../base/clock.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { Refusal, Replica } from '../replica/replica.ts';
 import { LograftError } from '../rpc/error.ts';
@@ -18,10 +19,19 @@ export class Group {
   readonly members: readonly Member[];
   readonly state: BrokerState;
   readonly replica: Replica<ApplyResult>;
+  readonly #clock: Clock;
   /** Set while the node shuts down: what it refuses then is to be tried elsewhere. */
   shuttingDown = false;
 
-  constructor(name: string, self: NodeId, members: readonly Member[], state: BrokerState, replica: Replica<ApplyResult>) {
+  constructor(
+    name: string,
+    self: NodeId,
+    members: readonly Member[],
+    state: BrokerState,
+    replica: Replica<ApplyResult>,
+    clock: Clock,
+  ) {
+    this.#clock = clock;
     this.name = name;
     this.self = self;
     this.members = members;
@@ -53,12 +63,12 @@ export class Group {
   /** A new leader answers nothing about the state before it has applied all that was committed before it. */
   async whenCaughtUp(): Promise<void> {
     if (this.replica.caughtUp) return;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     const timeout = new Promise<never>((_, reject) => {
       const error = new LograftError('NO_LEADER', `node ${this.self} leads but cannot reach a quorum: try again`);
-      timer = setTimeout(() => reject(error), CATCH_UP_TIMEOUT_MS);
+      timer = this.#clock.after(CATCH_UP_TIMEOUT_MS, () => reject(error));
     });
-    await Promise.race([this.replica.whenCaughtUp(), timeout]).finally(() => clearTimeout(timer));
+    await Promise.race([this.replica.whenCaughtUp(), timeout]).finally(() => timer?.cancel());
   }
 
   notLeader(): LograftError {

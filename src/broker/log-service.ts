@@ -12,7 +12,7 @@ import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
 import { duplex, serverStream, unary } from '../rpc/handlers.ts';
 import { LogService, RecordBatchCodec, RecordSetCodec } from '../rpc/protos.ts';
-import { type HostedService, hostService } from '../rpc/server.ts';
+import { type HostedService, hostService } from '../rpc/transport.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
 import { AppendStream } from './append-stream.ts';
 import { checkBatch } from './check-batch.ts';

@@ -1,10 +1,11 @@
 /** Tells every router, at once and again on each change, what this node knows of its group. */
 import type { Logger } from 'pino';
-import type { Clock, Timer } from '../base/clock.ts';
-import { Channel } from '../rpc/channel.ts';
+import type { Timer } from '../base/clock.ts';
+import type { Environment } from '../rpc/environment.ts';
 import type { RegistrationInput } from '../rpc/generated/lograft/v1/Registration.ts';
 import { RouterService } from '../rpc/protos.ts';
 import type { MessageStream } from '../rpc/stream.ts';
+import type { Channel } from '../rpc/transport.ts';
 
 /** A router forgets a node that says nothing for 15 s. */
 const REPEAT_MS = 4_000;
@@ -13,7 +14,7 @@ const RECONNECT_MS = 250;
 export class RouterRegistration {
   readonly #address: string;
   readonly #describe: () => RegistrationInput;
-  readonly #clock: Clock;
+  readonly #clock: Environment['clock'];
   readonly #log: Logger;
   readonly #channel: Channel;
   #stream: MessageStream<RegistrationInput> | undefined;
@@ -21,12 +22,12 @@ export class RouterRegistration {
   #complained = false;
   #closed = false;
 
-  constructor(address: string, describe: () => RegistrationInput, clock: Clock, log: Logger) {
+  constructor(address: string, describe: () => RegistrationInput, { clock, transport }: Environment, log: Logger) {
     this.#address = address;
     this.#describe = describe;
     this.#clock = clock;
     this.#log = log;
-    this.#channel = new Channel(address);
+    this.#channel = transport.dial(address);
     this.#connect();
   }
 

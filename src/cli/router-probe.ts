@@ -1,7 +1,7 @@
 /** Asks a router directly, so that "nobody there" is told at once and in plain words. */
-import { Channel } from '../rpc/channel.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
+import { GrpcChannel } from '../rpc/grpc-channel.ts';
 import { RouterService } from '../rpc/protos.ts';
 import { CliError, describeFailure } from './cli-error.ts';
 
@@ -10,7 +10,7 @@ const CONNECT_MS = 2_000;
 const ANSWER_MS = 2_000;
 
 export async function fetchRoute(address: string, connectMs = CONNECT_MS): Promise<Route> {
-  const channel = new Channel(address);
+  const channel = new GrpcChannel(address);
   try {
     await channel.waitUntilReady(connectMs);
     return await channel.call(RouterService.GetRoute, {}, { timeoutMs: ANSWER_MS });

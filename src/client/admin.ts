@@ -1,10 +1,11 @@
 /** Topics, and the state of nodes. */
-import { Channel } from '../rpc/channel.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { NodeStatus } from '../rpc/generated/lograft/v1/NodeStatus.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
 import { AdminService } from '../rpc/protos.ts';
+import type { Channel } from '../rpc/transport.ts';
 import type { LeaderCaller } from './leader-caller.ts';
 import type { RouteBook } from './route-book.ts';
 import { describeAnywhere } from './topic-resolver.ts';
@@ -47,8 +48,10 @@ export class Admin {
   readonly #book: RouteBook;
   readonly #caller: LeaderCaller;
   readonly #closing: AbortSignal;
+  readonly #environment: Environment;
 
-  constructor(book: RouteBook, caller: LeaderCaller, closing: AbortSignal) {
+  constructor(book: RouteBook, caller: LeaderCaller, closing: AbortSignal, environment: Environment) {
+    this.#environment = environment;
     this.#book = book;
     this.#caller = caller;
     this.#closing = closing;
@@ -92,8 +95,9 @@ export class Admin {
     await this.#caller.groups(settings);
     const timeoutMs = Math.min(STATUS_TIMEOUT_MS, settings.timeoutMs);
     const nodes = [...this.#book.nodes()].sort(([a], [b]) => (a < b ? -1 : 1));
-    const { signal } = settings;
-    const reports = await Promise.all(nodes.map(([node, address]) => askNode(node, address, timeoutMs, signal)));
+    const { transport } = this.#environment;
+    const ask = { timeoutMs, signal: settings.signal };
+    const reports = await Promise.all(nodes.map(([node, address]) => askNode(node, transport.dial(address), ask)));
     return { nodes: reports, route: this.#book.route() };
   }
 
@@ -117,10 +121,14 @@ export class Admin {
   }
 }
 
-async function askNode(node: string, address: string, timeoutMs: number, signal: AbortSignal): Promise<NodeReport> {
-  const channel = new Channel(address);
+async function askNode(
+  node: string,
+  channel: Channel,
+  settings: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<NodeReport> {
+  const { address } = channel;
   try {
-    const status = await channel.call(AdminService.GetNodeStatus, {}, { timeoutMs, signal });
+    const status = await channel.call(AdminService.GetNodeStatus, {}, settings);
     return { node, address, reachable: true, status };
   } catch (caught) {
     const error = caught instanceof LograftError ? caught : new LograftError('INTERNAL', String(caught), { cause: caught });

@@ -1,10 +1,12 @@
 /** A producer's way to one group: the Append stream to whoever leads it, made again over every change of leader. */
-import { Channel } from '../rpc/channel.ts';
+import type { Timer } from '../base/clock.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { AppendRequestInput } from '../rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponse } from '../rpc/generated/lograft/v1/AppendResponse.ts';
 import { LogService } from '../rpc/protos.ts';
 import type { MessageStream } from '../rpc/stream.ts';
+import type { Channel } from '../rpc/transport.ts';
 import { LeaderDialer } from './leader-dialer.ts';
 import type { PendingBatch } from './pending-batch.ts';
 import type { ProducerQueue, QueueCarrier } from './producer-queue.ts';
@@ -18,7 +20,7 @@ interface Connection {
   readonly term: number;
   readonly unanswered: Map<number, { readonly queue: ProducerQueue; readonly batch: PendingBatch }>;
   readonly closing: AbortController;
-  readonly dialTimer: NodeJS.Timeout;
+  readonly dialTimer: Timer;
   stream: MessageStream<AppendRequestInput> | undefined;
 }
 
@@ -33,6 +35,7 @@ const SESSION_RETRIED_HERE = new Set(['OVERLOADED', 'DISK_FULL', 'INTERNAL']);
 export class AppendLink implements QueueCarrier {
   readonly group: string;
   readonly #book: RouteBook;
+  readonly #environment: Environment;
   readonly #dialer: LeaderDialer;
   readonly #queues = new Set<ProducerQueue>();
   /** Queues that may have something to send, in turn. */
@@ -45,15 +48,16 @@ export class AppendLink implements QueueCarrier {
   #closed = false;
   #session: number | undefined;
   #openingSession = false;
-  #sessionTimer: NodeJS.Timeout | undefined;
+  #sessionTimer: Timer | undefined;
   #nextRequestId = 1;
   #trouble: LograftError | undefined;
   reconnects = 0;
 
-  constructor(group: string, book: RouteBook, watcher: RouteWatcher) {
+  constructor(group: string, book: RouteBook, watcher: RouteWatcher, environment: Environment) {
     this.group = group;
+    this.#environment = environment;
     this.#book = book;
-    this.#dialer = new LeaderDialer(group, book, watcher, (address, term) => this.#connect(address, term));
+    this.#dialer = new LeaderDialer(group, book, watcher, environment.clock, (address, term) => this.#connect(address, term));
     this.#unsubscribe = book.subscribe(() => this.#bookChanged());
   }
 
@@ -91,7 +95,7 @@ export class AppendLink implements QueueCarrier {
     this.#closed = true;
     this.#unsubscribe();
     this.#dialer.stop();
-    clearTimeout(this.#sessionTimer);
+    this.#sessionTimer?.cancel();
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection !== undefined) drop(connection);
@@ -101,15 +105,15 @@ export class AppendLink implements QueueCarrier {
     this.#dialling = false;
     if (this.#closed) return;
     const connection: Connection = {
-      channel: new Channel(address),
+      channel: this.#environment.transport.dial(address),
       address,
       term,
       unanswered: new Map(),
       closing: new AbortController(),
-      dialTimer: setTimeout(() => {
+      dialTimer: this.#environment.clock.after(DIAL_TIMEOUT_MS, () => {
         if (!connection.channel.connected)
           this.#lose(connection, unreachable(`${address}: no connection within ${DIAL_TIMEOUT_MS} ms`));
-      }, DIAL_TIMEOUT_MS),
+      }),
       stream: undefined,
     };
     this.#connection = connection;
@@ -164,7 +168,7 @@ export class AppendLink implements QueueCarrier {
     if (this.#pumping) return;
     this.#pumping = true;
     // At the end of the turn: what those who were just answered send next can share a batch.
-    setImmediate(() => {
+    this.#environment.clock.soon(() => {
       this.#pumping = false;
       this.#pump();
     });
@@ -230,15 +234,15 @@ export class AppendLink implements QueueCarrier {
     this.#openingSession = false;
     if (!SESSION_RETRIED_HERE.has(error.reason)) return this.#lose(connection, error);
     this.#trouble = error;
-    clearTimeout(this.#sessionTimer);
-    this.#sessionTimer = setTimeout(() => {
+    this.#sessionTimer?.cancel();
+    this.#sessionTimer = this.#environment.clock.after(SESSION_RETRY_MS, () => {
       for (const queue of this.#queues) if (!queue.idle) this.wake(queue);
-    }, SESSION_RETRY_MS);
+    });
   }
 }
 
 function drop(connection: Connection): void {
-  clearTimeout(connection.dialTimer);
+  connection.dialTimer.cancel();
   connection.closing.abort();
   connection.stream?.cancel(undefined);
   connection.channel.close();

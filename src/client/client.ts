@@ -1,5 +1,6 @@
 /** The way into a Lograft cluster. */
 import { setMaxListeners } from 'node:events';
+import { type Environment, machine } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import { Admin } from './admin.ts';
@@ -32,7 +33,8 @@ const TIMEOUT_MS = 10_000;
  */
 export class LograftClient implements AsyncDisposable {
   readonly admin: Admin;
-  readonly #book = new RouteBook();
+  readonly #environment: Environment;
+  readonly #book: RouteBook;
   readonly #watcher: RouteWatcher;
   readonly #caller: LeaderCaller;
   readonly #closing = new AbortController();
@@ -40,7 +42,7 @@ export class LograftClient implements AsyncDisposable {
   #closed: Promise<void> | undefined;
 
   /** Throws INVALID_REQUEST when neither routers nor brokers are named, or one is not "host:port". */
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, environment: Environment = machine) {
     const brokers = options.brokers ?? [];
     if (options.routers.length + brokers.length === 0)
       throw new LograftError('INVALID_REQUEST', 'routers: name one "host:port" at least');
@@ -48,11 +50,13 @@ export class LograftClient implements AsyncDisposable {
       if (!/^\S+:\d{1,5}$/.test(address))
         throw new LograftError('INVALID_REQUEST', `an address is "host:port", not ${JSON.stringify(address)}`);
     }
+    this.#environment = environment;
+    this.#book = new RouteBook(environment.clock);
     // Every waiting call listens to it; Node's warning is meant for leaks.
     setMaxListeners(0, this.#closing.signal);
-    this.#watcher = new RouteWatcher(this.#book, [...new Set(options.routers)], brokers);
-    this.#caller = new LeaderCaller(this.#book, this.#watcher);
-    this.admin = new Admin(this.#book, this.#caller, this.#closing.signal);
+    this.#watcher = new RouteWatcher(this.#book, [...new Set(options.routers)], brokers, environment);
+    this.#caller = new LeaderCaller(this.#book, this.#watcher, environment);
+    this.admin = new Admin(this.#book, this.#caller, this.#closing.signal, environment);
   }
 
   /** A client that already knows the route. Rejects with NO_LEADER when no router or broker answers in time (default 10 000 ms). */
@@ -76,6 +80,7 @@ export class LograftClient implements AsyncDisposable {
       {
         book: this.#book,
         watcher: this.#watcher,
+        environment: this.#environment,
         resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
         onClosed: (done) => this.#producers.delete(done),
       },
@@ -94,6 +99,7 @@ export class LograftClient implements AsyncDisposable {
     return readTopic(options, {
       book: this.#book,
       watcher: this.#watcher,
+      environment: this.#environment,
       resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
       signal: this.#closing.signal,
     });

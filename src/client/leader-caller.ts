@@ -1,11 +1,11 @@
 /** Single calls to whoever leads a group, followed over changes of leader. */
-import { Channel } from '../rpc/channel.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { AdminService } from '../rpc/protos.ts';
+import type { Method } from '../rpc/transport.ts';
 import type { RouteBook } from './route-book.ts';
 import type { RouteWatcher } from './route-watcher.ts';
-
-type Method<In, Out> = Parameters<typeof Channel.prototype.call<In, Out>>[0];
 
 export interface LeaderCallSettings {
   /** For all tries together. */
@@ -22,22 +22,28 @@ const BETWEEN_TRIES_MS = 20;
 export class LeaderCaller {
   readonly #book: RouteBook;
   readonly #watcher: RouteWatcher;
+  readonly #environment: Environment;
 
-  constructor(book: RouteBook, watcher: RouteWatcher) {
+  constructor(book: RouteBook, watcher: RouteWatcher, environment: Environment) {
+    this.#environment = environment;
     this.#book = book;
     this.#watcher = watcher;
   }
 
+  get clock(): Clock {
+    return this.#environment.clock;
+  }
+
   /** Names of all groups; waits until there is one. Rejects with NO_LEADER. */
   async groups(settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<readonly string[]> {
-    const until = performance.now() + settings.timeoutMs;
+    const until = this.clock.nowMs() + settings.timeoutMs;
     const endSeeking = this.#watcher.seek();
     try {
       for (;;) {
         if (settings.signal.aborted) throw cancelled(settings.signal);
         const groups = this.#book.groups().map(({ group }) => group);
         if (groups.length > 0) return groups;
-        const left = until - performance.now();
+        const left = until - this.clock.nowMs();
         if (left <= 0)
           throw new LograftError('NO_LEADER', `no router or broker answered within ${settings.timeoutMs} ms: nothing was done`);
         await this.#book.nextChange(left, settings.signal);
@@ -49,12 +55,12 @@ export class LeaderCaller {
 
   /** Rejects with what the leader says, or with NO_LEADER when it could not be asked in time: nothing was done then. */
   async call<In, Out>(group: string, method: Method<In, Out>, request: In, settings: LeaderCallSettings): Promise<Out> {
-    const until = performance.now() + settings.timeoutMs;
+    const until = this.clock.nowMs() + settings.timeoutMs;
     let redirect: string | undefined;
     let last: LograftError | undefined;
     let endSeeking: (() => void) | undefined;
     try {
-      while (performance.now() < until) {
+      while (this.clock.nowMs() < until) {
         if (settings.signal.aborted) throw cancelled(settings.signal);
         const address: string | undefined = redirect ?? this.#book.leader(group)?.address;
         redirect = undefined;
@@ -83,8 +89,8 @@ export class LeaderCaller {
     settings: LeaderCallSettings,
     until: number,
   ): Promise<{ type: 'answer'; answer: Out } | { type: 'again'; error: LograftError }> {
-    const channel = new Channel(address);
-    const left = (): number => Math.max(1, until - performance.now());
+    const channel = this.#environment.transport.dial(address);
+    const left = (): number => Math.max(1, until - this.clock.nowMs());
     let dialled = false;
     try {
       // A question that changes nothing comes first: when it fails, the call itself was certainly not made.

@@ -2,6 +2,7 @@
  * Which address to dial next for a group, and when: at once when something new is known, else soon again. Never waits for a timer when the
  * route names another leader first.
  */
+import type { Clock, Timer } from '../base/clock.ts';
 import type { LograftError } from '../rpc/error.ts';
 import type { RouteBook } from './route-book.ts';
 import type { RouteWatcher } from './route-watcher.ts';
@@ -12,6 +13,7 @@ export class LeaderDialer {
   readonly #group: string;
   readonly #book: RouteBook;
   readonly #watcher: RouteWatcher;
+  readonly #clock: Clock;
   readonly #dial: (address: string, term: number) => void;
   /** Named by a node that does not lead: worth one try, whatever the route says. */
   #redirect: string | undefined;
@@ -19,10 +21,11 @@ export class LeaderDialer {
   #lastAddress: string | undefined;
   #lastTerm = -1;
   #waiting = false;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #endSeeking: (() => void) | undefined;
 
-  constructor(group: string, book: RouteBook, watcher: RouteWatcher, dial: (address: string, term: number) => void) {
+  constructor(group: string, book: RouteBook, watcher: RouteWatcher, clock: Clock, dial: (address: string, term: number) => void) {
+    this.#clock = clock;
     this.#group = group;
     this.#book = book;
     this.#watcher = watcher;
@@ -60,7 +63,7 @@ export class LeaderDialer {
 
   stop(): void {
     this.#waiting = false;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.succeeded();
   }
 
@@ -81,7 +84,7 @@ export class LeaderDialer {
       this.#endSeeking ??= this.#watcher.seek();
       return this.#wait();
     }
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#waiting = false;
     this.#redirect = undefined;
     this.#lastAddress = address;
@@ -90,7 +93,8 @@ export class LeaderDialer {
   }
 
   #wait(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#go(), Math.min(LONGEST_WAIT_MS, 10 * Math.max(1, this.#failures - 1)));
+    this.#timer?.cancel();
+    const waitMs = Math.min(LONGEST_WAIT_MS, 10 * Math.max(1, this.#failures - 1));
+    this.#timer = this.#clock.after(waitMs, () => this.#go());
   }
 }

@@ -15,7 +15,7 @@ export interface Ledger {
 }
 
 export class PendingBatch {
-  readonly createdAtMs = performance.now();
+  readonly createdAtMs: number;
   /** Set when it is first sent; repetitions carry the same. */
   place: { readonly producerId: number; readonly firstSequence: number; readonly bytes: Buffer } | undefined;
   /** Sent on the present stream, not answered yet. */
@@ -35,8 +35,9 @@ export class PendingBatch {
   #settled = false;
   #watchers: (() => void)[] | undefined;
 
-  constructor(ledger: Ledger) {
+  constructor(ledger: Ledger, nowMs: number) {
     this.#ledger = ledger;
+    this.createdAtMs = nowMs;
   }
 
   get count(): number {

@@ -9,6 +9,7 @@
  *   answers with its first offset or with OUT_OF_SEQUENCE. Only then is it certain, and a new number safe.
  */
 import { assert } from '../base/assert.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { PendingBatch } from './pending-batch.ts';
 
@@ -16,7 +17,7 @@ type Mode =
   | { readonly type: 'open' }
   /** A batch was refused: nothing is sent until the rest is answered. */
   | { readonly type: 'settling'; readonly next: Recovery }
-  | { readonly type: 'pausing'; readonly next: Recovery; readonly timer: NodeJS.Timeout }
+  | { readonly type: 'pausing'; readonly next: Recovery; readonly timer: Timer }
   /** Only what has a number is sent, to learn whether it is in the log. */
   | { readonly type: 'probing' };
 type Recovery = 'resend' | 'renumber';
@@ -44,6 +45,7 @@ export class ProducerQueue {
   readonly queue: number;
   readonly #carrier: QueueCarrier;
   readonly #maxInFlight: number;
+  readonly #clock: Clock;
   /** Called when a batch is sealed, so that records without a key move on to another queue. */
   readonly #onSealed: () => void;
   readonly #onUnknown: (error: LograftError) => void;
@@ -67,12 +69,18 @@ export class ProducerQueue {
     topic: { readonly name: string; readonly id: number },
     queue: number,
     carrier: QueueCarrier,
-    settings: { readonly maxInFlight: number; readonly onSealed: () => void; readonly onUnknown: (error: LograftError) => void },
+    settings: {
+      readonly maxInFlight: number;
+      readonly clock: Clock;
+      readonly onSealed: () => void;
+      readonly onUnknown: (error: LograftError) => void;
+    },
   ) {
     this.topic = topic;
     this.queue = queue;
     this.#carrier = carrier;
     this.#maxInFlight = settings.maxInFlight;
+    this.#clock = settings.clock;
     this.#onSealed = settings.onSealed;
     this.#onUnknown = settings.onUnknown;
   }
@@ -227,7 +235,7 @@ export class ProducerQueue {
 
   /** Rejects everything. */
   fail(error: LograftError): void {
-    if (this.#mode.type === 'pausing') clearTimeout(this.#mode.timer);
+    if (this.#mode.type === 'pausing') this.#mode.timer.cancel();
     this.#mode = OPEN;
     const all = [...this.#sent.splice(0), ...this.#unsent.splice(0), ...(this.#open === undefined ? [] : [this.#open])];
     this.#open = undefined;
@@ -277,12 +285,12 @@ export class ProducerQueue {
   }
 
   #pause(next: Recovery): void {
-    const timer = setTimeout(() => {
+    const timer = this.#clock.after(this.#pauseMs, () => {
       this.#mode = OPEN;
       this.#cursor = 0;
       if (next === 'renumber') this.#renumber();
       else this.#carrier.wake(this);
-    }, this.#pauseMs);
+    });
     this.#mode = { type: 'pausing', next, timer };
     this.#pauseMs = Math.min(LAST_PAUSE_MS, this.#pauseMs * 2);
   }
@@ -301,7 +309,7 @@ export class ProducerQueue {
   }
 
   #freshSession(former: number | undefined, again: readonly PendingBatch[]): void {
-    if (this.#mode.type === 'pausing') clearTimeout(this.#mode.timer);
+    if (this.#mode.type === 'pausing') this.#mode.timer.cancel();
     this.#unsent.unshift(...again);
     this.#session = undefined;
     this.#mode = OPEN;

@@ -1,5 +1,6 @@
 /** One producer's view of a topic: which queue a record goes to. */
 import { crc32c } from '@node-rs/crc32';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { AppendLink } from './append-link.ts';
 import { ProducerQueue } from './producer-queue.ts';
@@ -9,18 +10,20 @@ import type { KnownTopic } from './route-book.ts';
 export class ProducerTopic {
   readonly link: AppendLink;
   readonly #topic: KnownTopic;
+  readonly #environment: Environment;
   readonly #maxInFlight: number;
   readonly #onUnknown: () => void;
   readonly #queues = new Map<number, ProducerQueue>();
   /** Where records without a key go until that queue's batch is full or sent. Begins anywhere, so that producers do not march in step. */
   #sticky: number;
 
-  constructor(topic: KnownTopic, link: AppendLink, maxInFlight: number, onUnknown: () => void) {
+  constructor(topic: KnownTopic, link: AppendLink, environment: Environment, maxInFlight: number, onUnknown: () => void) {
+    this.#environment = environment;
     this.#topic = topic;
     this.link = link;
     this.#maxInFlight = maxInFlight;
     this.#onUnknown = onUnknown;
-    this.#sticky = Math.floor(Math.random() * topic.queues);
+    this.#sticky = environment.random.between(0, topic.queues - 1);
   }
 
   /** Throws UNKNOWN_QUEUE. */
@@ -42,6 +45,7 @@ export class ProducerTopic {
     if (known !== undefined) return known;
     const made = new ProducerQueue(this.#topic, queue, this.link, {
       maxInFlight: this.#maxInFlight,
+      clock: this.#environment.clock,
       onSealed: () => {
         if (queue === this.#sticky) this.#sticky = (queue + 1) % this.#topic.queues;
       },

@@ -1,4 +1,6 @@
 /** Sends records, in order per queue, each exactly once as long as it is acknowledged. */
+import type { Clock, Timer } from '../base/clock.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { AppendLink } from './append-link.ts';
 import { cancelled } from './leader-caller.ts';
@@ -39,6 +41,7 @@ export interface ProducerStats {
 export interface ProducerHost {
   readonly book: RouteBook;
   readonly watcher: RouteWatcher;
+  readonly environment: Environment;
   resolveTopic(name: string, settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<KnownTopic>;
   onClosed(producer: Producer): void;
 }
@@ -72,8 +75,8 @@ export class Producer implements AsyncDisposable {
   readonly #lingering: { readonly link: AppendLink; readonly queue: ProducerQueue; readonly batch: PendingBatch }[] = [];
   readonly #ledger: Ledger = { settled: (records, bytes, acknowledged) => this.#settled(records, bytes, acknowledged) };
   readonly #onAbort = (): void => this.#stop(cancelled(this.#signal ?? this.#stopping.signal));
-  #lingerTimer: NodeJS.Timeout | undefined;
-  #expiryTimer: NodeJS.Timeout | undefined;
+  #lingerTimer: Timer | undefined;
+  #expiryTimer: Timer | undefined;
   #records = 0;
   #bytes = 0;
   #acknowledgedRecords = 0;
@@ -88,6 +91,10 @@ export class Producer implements AsyncDisposable {
     this.#signal = options.signal;
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (options.signal?.aborted) this.#onAbort();
+  }
+
+  get #clock(): Clock {
+    return this.#host.environment.clock;
   }
 
   get stats(): ProducerStats {
@@ -160,7 +167,7 @@ export class Producer implements AsyncDisposable {
 
   #accept(name: string, given: ProducerRecord, resolve: (sent: SentRecord) => void, reject: (error: unknown) => void): void {
     if (this.#refusal !== undefined) return reject(this.#refusal);
-    const { key, value, headers, queue, timestampMs = Date.now() } = given;
+    const { key, value, headers, queue, timestampMs = this.#clock.wallMs() } = given;
     if (!Number.isSafeInteger(timestampMs) || timestampMs < 0) {
       return reject(new LograftError('INVALID_REQUEST', `timestampMs: milliseconds since 1970, not ${timestampMs}`));
     }
@@ -208,7 +215,7 @@ export class Producer implements AsyncDisposable {
   }
 
   #begin(topic: ProducerTopic, queue: ProducerQueue): PendingBatch {
-    const batch = new PendingBatch(this.#ledger);
+    const batch = new PendingBatch(this.#ledger, this.#clock.nowMs());
     this.#pending.add(batch);
     batch.whenSettled(() => this.#pending.delete(batch));
     queue.begin(batch);
@@ -218,7 +225,7 @@ export class Producer implements AsyncDisposable {
       while (this.#lingering[0] !== undefined && this.#lingering[0].queue.open !== this.#lingering[0].batch)
         this.#lingering.shift();
       this.#lingering.push({ link, queue, batch });
-      this.#lingerTimer ??= setTimeout(() => this.#lingered(), this.#limits.lingerMs);
+      this.#lingerTimer ??= this.#clock.after(this.#limits.lingerMs, () => this.#lingered());
     }
     link.wake(queue);
     return batch;
@@ -227,7 +234,7 @@ export class Producer implements AsyncDisposable {
   #lingered(): void {
     this.#lingerTimer = undefined;
     // Half a millisecond early is on time: timers are no more exact than that.
-    const begunBefore = performance.now() - this.#limits.lingerMs + 0.5;
+    const begunBefore = this.#clock.nowMs() - this.#limits.lingerMs + 0.5;
     for (
       let first = this.#lingering[0];
       first !== undefined && first.batch.createdAtMs <= begunBefore;
@@ -240,7 +247,8 @@ export class Producer implements AsyncDisposable {
     }
     const next = this.#lingering[0];
     if (next === undefined) return;
-    this.#lingerTimer = setTimeout(() => this.#lingered(), Math.max(1, next.batch.createdAtMs - begunBefore));
+    const waitMs = Math.max(1, next.batch.createdAtMs - begunBefore);
+    this.#lingerTimer = this.#clock.after(waitMs, () => this.#lingered());
   }
 
   #resolve(name: string): Topic {
@@ -270,10 +278,10 @@ export class Producer implements AsyncDisposable {
   #topic(known: KnownTopic): ProducerTopic {
     let link = this.#links.get(known.group);
     if (link === undefined) {
-      link = new AppendLink(known.group, this.#host.book, this.#host.watcher);
+      link = new AppendLink(known.group, this.#host.book, this.#host.watcher, this.#host.environment);
       this.#links.set(known.group, link);
     }
-    const topic: ProducerTopic = new ProducerTopic(known, link, this.#limits.maxInFlightBatches, () => {
+    const topic: ProducerTopic = new ProducerTopic(known, link, this.#host.environment, this.#limits.maxInFlightBatches, () => {
       // Under this name there may be another topic now: the next record finds out.
       this.#topics.delete(known.name);
       this.#host.book.forgetTopic(known.name);
@@ -299,20 +307,15 @@ export class Producer implements AsyncDisposable {
   }
 
   #watchExpiry(): void {
-    if (this.#expiryTimer !== undefined) return;
+    if (this.#expiryTimer !== undefined || this.#stopping.signal.aborted) return;
     const { deliveryTimeoutMs } = this.#limits;
-    this.#expiryTimer = setInterval(
-      () => {
-        if (this.#records === 0) {
-          clearInterval(this.#expiryTimer);
-          this.#expiryTimer = undefined;
-          return;
-        }
-        const beforeMs = performance.now() - deliveryTimeoutMs;
-        for (const topic of this.#queues) for (const queue of topic.queues()) queue.expire(beforeMs, deliveryTimeoutMs);
-      },
-      Math.min(250, Math.max(5, deliveryTimeoutMs / 20)),
-    );
+    this.#expiryTimer = this.#clock.after(Math.min(250, Math.max(5, deliveryTimeoutMs / 20)), () => {
+      this.#expiryTimer = undefined;
+      if (this.#records === 0) return;
+      const beforeMs = this.#clock.nowMs() - deliveryTimeoutMs;
+      for (const topic of this.#queues) for (const queue of topic.queues()) queue.expire(beforeMs, deliveryTimeoutMs);
+      this.#watchExpiry();
+    });
   }
 
   /** Ends everything now; what has no outcome yet rejects with `error`. */
@@ -321,8 +324,8 @@ export class Producer implements AsyncDisposable {
     this.#refusal ??= error;
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#stopping.abort(error);
-    clearTimeout(this.#lingerTimer);
-    clearInterval(this.#expiryTimer);
+    this.#lingerTimer?.cancel();
+    this.#expiryTimer?.cancel();
     for (const link of this.#links.values()) link.close();
     for (const topic of this.#queues) for (const queue of topic.queues()) queue.fail(error);
     this.#room?.resolve();

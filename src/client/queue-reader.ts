@@ -1,6 +1,6 @@
 /** Reads one queue, going on at the next offset over breaks and changes of leader: no record twice, none left out. */
 import { crc32c } from '@node-rs/crc32';
-import { Channel } from '../rpc/channel.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { Position } from '../rpc/generated/lograft/v1/Position.ts';
 import type { ReadRequestInput } from '../rpc/generated/lograft/v1/ReadRequest.ts';
@@ -34,24 +34,34 @@ const CATCH_UP_MS = 10_000;
 const MAX_DEFECTS = 20;
 const FINAL = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_QUEUE', 'INVALID_REQUEST']);
 
+/** What a queue's reader needs of its client. */
+export interface QueueReaderHost {
+  readonly book: RouteBook;
+  readonly watcher: RouteWatcher;
+  readonly environment: Environment;
+}
+
 export class QueueReader {
   readonly #read: QueueRead;
   readonly #book: RouteBook;
   readonly #watcher: RouteWatcher;
+  readonly #environment: Environment;
   readonly #signal: AbortSignal;
   /** Undefined until the first answer tells what 'earliest' or 'latest' is. */
   #next: number | undefined;
   #until: number | undefined;
-  #progressAtMs = performance.now();
+  #progressAtMs: number;
   #defects = 0;
   #redirect: string | undefined;
   /** What this side found wrong with the records themselves: asking again would give the same ones. */
   #fatal: LograftError | undefined;
 
-  constructor(read: QueueRead, book: RouteBook, watcher: RouteWatcher, signal: AbortSignal) {
+  constructor(read: QueueRead, host: QueueReaderHost, signal: AbortSignal) {
     this.#read = read;
-    this.#book = book;
-    this.#watcher = watcher;
+    this.#book = host.book;
+    this.#watcher = host.watcher;
+    this.#environment = host.environment;
+    this.#progressAtMs = host.environment.clock.nowMs();
     this.#signal = signal;
     this.#next = typeof read.from === 'number' ? read.from : undefined;
     this.#until = read.until;
@@ -87,7 +97,7 @@ export class QueueReader {
 
   /** One Read call, until it ends, breaks, or another node leads. */
   async *#readFrom(address: string): AsyncGenerator<readonly ReaderRecord[], 'end' | 'again', undefined> {
-    const channel = new Channel(address);
+    const channel = this.#environment.transport.dial(address);
     const ending = new AbortController();
     const end = (): void => ending.abort();
     this.#signal.addEventListener('abort', end, { once: true });
@@ -130,7 +140,7 @@ export class QueueReader {
   }
 
   *#take(response: ReadResponse): Generator<readonly ReaderRecord[], void, undefined> {
-    this.#progressAtMs = performance.now();
+    this.#progressAtMs = this.#environment.clock.nowMs();
     this.#defects = 0;
     if (this.#read.untilEnd && this.#until === undefined) this.#until = response.nextOffset;
     if (this.#next === undefined && this.#read.from === 'latest')
@@ -171,7 +181,8 @@ export class QueueReader {
     if (!(caught instanceof LograftError)) throw caught;
     if (caught === this.#fatal || FINAL.has(caught.reason)) throw caught;
     const resumed = this.#next !== undefined && this.#next !== this.#read.from;
-    if (caught.reason === 'OFFSET_OUT_OF_RANGE' && !(resumed && performance.now() - this.#progressAtMs < CATCH_UP_MS)) throw caught;
+    const recentMs = this.#environment.clock.nowMs() - this.#progressAtMs;
+    if (caught.reason === 'OFFSET_OUT_OF_RANGE' && !(resumed && recentMs < CATCH_UP_MS)) throw caught;
     if (caught.reason === 'INTERNAL') {
       this.#defects += 1;
       if (this.#defects >= MAX_DEFECTS || caught.cause === undefined) throw caught;

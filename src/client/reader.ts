@@ -1,5 +1,6 @@
 /** What a user's reader is: which queues, from where to where. */
 import { setMaxListeners } from 'node:events';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { merge } from './merge.ts';
 import { QueueReader, type ReaderRecord } from './queue-reader.ts';
@@ -25,6 +26,7 @@ export interface ReaderOptions {
 export interface ReaderHost {
   readonly book: RouteBook;
   readonly watcher: RouteWatcher;
+  readonly environment: Environment;
   resolveTopic(name: string, settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<KnownTopic>;
   /** Aborts when the client closes. */
   readonly signal: AbortSignal;
@@ -45,7 +47,7 @@ export async function* readTopic(options: ReaderOptions, host: ReaderHost): Asyn
     const untilEnd = options.untilEnd ?? (options.follow === false && options.until === undefined);
     for (const queue of chooseQueues(options, topic)) {
       const read = { topic: topic.name, group: topic.group, queue, from: options.from, until: options.until, untilEnd };
-      sources.push(new QueueReader(read, host.book, host.watcher, signal).batches());
+      sources.push(new QueueReader(read, host, signal).batches());
     }
     const [only] = sources;
     const batches = sources.length === 1 && only !== undefined ? only : merge(sources);

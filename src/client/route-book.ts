@@ -1,4 +1,5 @@
 /** What this client knows of the cluster: the word of all its routers, merged, and what brokers told it themselves. */
+import type { Clock } from '../base/clock.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { RouteGroup } from '../rpc/generated/lograft/v1/RouteGroup.ts';
 
@@ -20,6 +21,7 @@ const MAX_LEARNED_TOPICS = 10_000;
 const MAX_LEARNED_NODES = 1_000;
 
 export class RouteBook {
+  readonly #clock: Clock;
   readonly #perRouter = new Map<string, Map<string, RouteGroup>>();
   /** Brokers that said they lead. */
   readonly #claims = new Map<string, Leader>();
@@ -29,6 +31,10 @@ export class RouteBook {
   #revision = 0;
   #groups = new Map<string, RouteGroup>();
   #topics = new Map<string, KnownTopic>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Calls `listener` after each change, until the returned function is called. */
   subscribe(listener: () => void): () => void {
@@ -40,12 +46,12 @@ export class RouteBook {
   nextChange(timeoutMs: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        clearTimeout(timer);
+        timer.cancel();
         unsubscribe();
         signal.removeEventListener('abort', done);
         resolve();
       };
-      const timer = setTimeout(done, timeoutMs);
+      const timer = this.#clock.after(timeoutMs, done);
       const unsubscribe = this.subscribe(done);
       signal.addEventListener('abort', done, { once: true });
       if (signal.aborted) done();

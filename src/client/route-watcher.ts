@@ -1,6 +1,6 @@
 /** Keeps the route book up to date: watches every router, and asks brokers themselves where routers cannot help. */
 import { setMaxListeners } from 'node:events';
-import { Channel } from '../rpc/channel.ts';
+import type { Environment } from '../rpc/environment.ts';
 import type { NodeStatus } from '../rpc/generated/lograft/v1/NodeStatus.ts';
 import { Role } from '../rpc/generated/lograft/v1/Role.ts';
 import { AdminService, RouterService } from '../rpc/protos.ts';
@@ -18,6 +18,7 @@ const ASK_TIMEOUT_MS = 500;
 export class RouteWatcher {
   readonly #book: RouteBook;
   readonly #brokers: readonly string[];
+  readonly #environment: Environment;
   readonly #closing = new AbortController();
   readonly #loops: Promise<void>[];
   readonly #connected = new Set<string>();
@@ -25,8 +26,9 @@ export class RouteWatcher {
   #seekers = 0;
   #seeking = false;
 
-  constructor(book: RouteBook, routers: readonly string[], brokers: readonly string[]) {
+  constructor(book: RouteBook, routers: readonly string[], brokers: readonly string[], environment: Environment) {
     this.#book = book;
+    this.#environment = environment;
     this.#brokers = brokers;
     // Each router's watch and each question listens to it; Node's warning is meant for leaks.
     setMaxListeners(0, this.#closing.signal);
@@ -54,7 +56,7 @@ export class RouteWatcher {
     let delayMs = FIRST_RECONNECT_MS;
     while (!signal.aborted) {
       // A fresh channel each time: an old one would insist on its own back-off.
-      const channel = new Channel(router);
+      const channel = this.#environment.transport.dial(router);
       try {
         for await (const route of channel.read(RouterService.WatchRoutes, {}, { signal })) {
           if (signal.aborted) break;
@@ -68,7 +70,7 @@ export class RouteWatcher {
         this.#connected.delete(router);
         channel.close();
       }
-      await pause(delayMs, signal);
+      await pause(delayMs, signal, this.#environment.clock);
       delayMs = Math.min(LAST_RECONNECT_MS, delayMs * 2);
     }
   }
@@ -78,11 +80,11 @@ export class RouteWatcher {
     this.#seeking = true;
     let delayMs = FIRST_ASK_MS;
     try {
-      if (this.#connected.size > 0) await pause(PATIENCE_WITH_ROUTERS_MS, signal);
+      if (this.#connected.size > 0) await pause(PATIENCE_WITH_ROUTERS_MS, signal, this.#environment.clock);
       while (this.#seekers > 0 && !signal.aborted) {
         const addresses = new Set([...this.#book.nodes().values(), ...this.#brokers]);
         for (const address of addresses) this.#ask(address);
-        await pause(delayMs, signal);
+        await pause(delayMs, signal, this.#environment.clock);
         delayMs = Math.min(LAST_ASK_MS, delayMs * 1.5);
       }
     } finally {
@@ -93,7 +95,7 @@ export class RouteWatcher {
   #ask(address: string): void {
     if (this.#asked.has(address)) return;
     this.#asked.add(address);
-    const channel = new Channel(address);
+    const channel = this.#environment.transport.dial(address);
     channel
       .call(AdminService.GetNodeStatus, {}, { timeoutMs: ASK_TIMEOUT_MS, signal: this.#closing.signal })
       .then((status) => this.#hear(status))

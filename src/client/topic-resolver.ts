@@ -26,11 +26,11 @@ export async function describeAnywhere(
   caller: LeaderCaller,
   settings: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<TopicDescription & { readonly askedGroup: string }> {
-  const until = performance.now() + settings.timeoutMs;
+  const until = caller.clock.nowMs() + settings.timeoutMs;
   let unknown: LograftError | undefined;
   let trouble: LograftError | undefined;
   for (const group of await caller.groups(settings)) {
-    const timeoutMs = Math.max(1, until - performance.now());
+    const timeoutMs = Math.max(1, until - caller.clock.nowMs());
     try {
       const description = await caller.call(
         group,

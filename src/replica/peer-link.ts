@@ -1,11 +1,12 @@
 /** The way from this node to one other: two lanes, each a stream on a connection of its own. */
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Timer } from '../base/clock.ts';
 import type { NodeId } from '../raft/types.ts';
-import { Channel } from '../rpc/channel.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { EnvelopeInput } from '../rpc/generated/lograft/internal/v1/Envelope.ts';
 import { PeerService } from '../rpc/protos.ts';
 import type { MessageStream } from '../rpc/stream.ts';
+import type { Channel } from '../rpc/transport.ts';
 import type { Lane } from './peer-network.ts';
 
 /** Between attempts to reach a peer that does not answer. */
@@ -25,10 +26,10 @@ export class PeerLink {
   #connected = false;
   #refused = false;
 
-  constructor(self: NodeId, peer: NodeId, address: string, clock: Clock, events: PeerLinkEvents) {
+  constructor(self: NodeId, peer: NodeId, address: string, environment: Environment, events: PeerLinkEvents) {
     this.#events = events;
     const lane = (name: Lane): LaneStream =>
-      new LaneStream(self, peer, address, name, clock, {
+      new LaneStream(self, peer, address, name, environment, {
         onOpen: () => this.#opened(),
         onBroken: (error) => this.#broken(name, error),
       });
@@ -79,7 +80,7 @@ interface LaneEvents {
 class LaneStream {
   readonly #settings: { readonly metadata: Readonly<Record<string, string>> };
   readonly #address: string;
-  readonly #clock: Clock;
+  readonly #environment: Environment;
   readonly #events: LaneEvents;
   #channel: Channel;
   #stream: MessageStream<EnvelopeInput> | undefined;
@@ -87,12 +88,12 @@ class LaneStream {
   #closed = false;
   open = false;
 
-  constructor(self: NodeId, peer: NodeId, address: string, lane: Lane, clock: Clock, events: LaneEvents) {
+  constructor(self: NodeId, peer: NodeId, address: string, lane: Lane, environment: Environment, events: LaneEvents) {
     this.#settings = { metadata: { 'lograft-from': self, 'lograft-to': peer, 'lograft-lane': lane } };
     this.#address = address;
-    this.#clock = clock;
+    this.#environment = environment;
     this.#events = events;
-    this.#channel = new Channel(address);
+    this.#channel = environment.transport.dial(address);
     this.#connect();
   }
 
@@ -106,7 +107,7 @@ class LaneStream {
     this.#retry = undefined;
     // A fresh channel: the old one may be waiting out a back-off of its own.
     this.#channel.close();
-    this.#channel = new Channel(this.#address);
+    this.#channel = this.#environment.transport.dial(this.#address);
     this.#connect();
   }
 
@@ -139,7 +140,7 @@ class LaneStream {
     if (this.#closed) return;
     this.#events.onBroken(error);
     // After a break of what was open, look at once whether the process is still there; else at a steady pace.
-    this.#retry = this.#clock.after(wasOpen ? 0 : RETRY_MS, () => {
+    this.#retry = this.#environment.clock.after(wasOpen ? 0 : RETRY_MS, () => {
       this.#retry = undefined;
       if (!this.#closed) this.#connect();
     });

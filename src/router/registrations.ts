@@ -1,5 +1,6 @@
 /** The streams over which brokers report: one per node, the newest one counts. */
 import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { Registration } from '../rpc/generated/lograft/v1/Registration.ts';
 import type { RegistrationAnswerInput } from '../rpc/generated/lograft/v1/RegistrationAnswer.ts';
@@ -23,22 +24,25 @@ export class Registrations {
   readonly #table: RouteTable;
   readonly #onChange: () => void;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #reporters = new Set<Reporter>();
   readonly #current = new Map<string, Reporter>();
 
-  constructor(table: RouteTable, onChange: () => void, log: Logger) {
+  constructor(table: RouteTable, onChange: () => void, log: Logger, clock: Clock) {
     this.#table = table;
     this.#onChange = onChange;
     this.#log = log;
+    this.#clock = clock;
   }
 
   /** A broker began to report. */
   open(stream: MessageStream<RegistrationAnswerInput>, peer: string): StreamEvents<Registration> {
-    const reporter: Reporter = { stream, peer, node: undefined, heardAtMs: performance.now() };
+    const reporter: Reporter = { stream, peer, node: undefined, heardAtMs: this.#clock.nowMs() };
     this.#reporters.add(reporter);
     if (this.#reporters.size > MAX_STREAMS) {
       // Not from inside the call that opens the stream: its handlers are not in place yet.
-      setImmediate(() => this.#refuse(reporter, new LograftError('OVERLOADED', `this router takes ${MAX_STREAMS} registrations`)));
+      const error = new LograftError('OVERLOADED', `this router takes ${MAX_STREAMS} registrations`);
+      this.#clock.soon(() => this.#refuse(reporter, error));
     }
     return {
       onMessage: (report) => this.#hear(reporter, report),
@@ -48,7 +52,7 @@ export class Registrations {
 
   /** Drops those that have said nothing for `silenceMs`. */
   dropSilent(silenceMs: number): void {
-    const since = performance.now() - silenceMs;
+    const since = this.#clock.nowMs() - silenceMs;
     for (const reporter of [...this.#reporters]) {
       if (reporter.heardAtMs >= since) continue;
       const why = `no report for ${silenceMs} ms: the registration is dropped, register again`;
@@ -61,7 +65,7 @@ export class Registrations {
   }
 
   #hear(reporter: Reporter, report: Registration): void {
-    reporter.heardAtMs = performance.now();
+    reporter.heardAtMs = this.#clock.nowMs();
     try {
       checkRegistration(report);
       this.#claimName(reporter, report.node);

@@ -1,4 +1,5 @@
 /** Those who want each change of the route pushed to them. */
+import type { Clock } from '../base/clock.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { RouteTable } from './route-table.ts';
@@ -7,12 +8,14 @@ const MAX_WATCHERS = 10_000;
 
 export class RouteWatchers {
   readonly #table: RouteTable;
+  readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();
   #watchers = 0;
   #announcing = false;
   #closed = false;
 
-  constructor(table: RouteTable) {
+  constructor(table: RouteTable, clock: Clock) {
+    this.#clock = clock;
     this.#table = table;
   }
 
@@ -20,7 +23,7 @@ export class RouteWatchers {
   changed(): void {
     if (this.#announcing) return;
     this.#announcing = true;
-    setImmediate(() => {
+    this.#clock.soon(() => {
       this.#announcing = false;
       this.#wakeAll();
     });

@@ -5,21 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Channel } from '../../src/rpc/channel.ts';
 import type { LograftError } from '../../src/rpc/error.ts';
+import { GrpcChannel } from '../../src/rpc/grpc-channel.ts';
 import { LogService, RecordBatchCodec, RecordSetCodec } from '../../src/rpc/protos.ts';
 import { Cluster, freePorts, lograft } from './cluster.ts';
 
 describe('mistakes in calls', { timeout: 60_000 }, () => {
   let cluster: Cluster;
-  let channel: Channel;
+  let channel: GrpcChannel;
   let topicId = 0;
 
   beforeAll(async () => {
     cluster = await Cluster.start();
     expect((await cluster.run(['topic', 'create', 'orders', '--queues', '2'])).code).toBe(0);
     const leader = await cluster.leader();
-    channel = new Channel(leader.address);
+    channel = new GrpcChannel(leader.address);
     await cluster.run(['produce', 'orders', '--queue', '0'], { input: Buffer.from('kept\n') });
     topicId = 1;
   }, 60_000);
@@ -60,7 +60,7 @@ describe('mistakes in calls', { timeout: 60_000 }, () => {
   it('answers a follower with the leader to ask', async () => {
     const leader = await cluster.leader();
     const follower = cluster.nodes.find(({ id }) => id !== leader.id);
-    const other = new Channel(follower?.address as string);
+    const other = new GrpcChannel(follower?.address as string);
     const error = (await firstError([other.call(LogService.OpenProducer, {})])) as LograftError;
     other.close();
     expect(error).toMatchObject({ reason: 'NOT_LEADER', status: 14, leaderAddress: leader.address, retry: 'safe' });
@@ -132,7 +132,7 @@ describe('mistakes at the start of a broker', { timeout: 60_000 }, () => {
   });
 });
 
-function append(channel: Channel, batch: Buffer): Promise<{ requestId: number; error: unknown }> {
+function append(channel: GrpcChannel, batch: Buffer): Promise<{ requestId: number; error: unknown }> {
   return new Promise((resolve, reject) => {
     const stream = channel.open(LogService.Append, {
       onMessage: (answer) => {

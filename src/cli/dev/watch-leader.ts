@@ -1,6 +1,6 @@
 /** Tells each change of leader that the router learns of. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Channel } from '../../rpc/channel.ts';
+import { grpcTransport } from '../../rpc/grpc-transport.ts';
 import { RouterService } from '../../rpc/protos.ts';
 
 const AGAIN_MS = 500;
@@ -11,7 +11,7 @@ export async function watchLeader(
   signal: AbortSignal,
   tell: (leader: string, term: number) => void,
 ): Promise<void> {
-  const channel = new Channel(router);
+  const channel = grpcTransport.dial(router);
   let last = known;
   while (!signal.aborted) {
     try {

@@ -1,18 +1,19 @@
 /** Brokers over JavaScript arrays, with the log's rules and faults on demand, behind a real router. */
 import { pino } from 'pino';
 import { startRouter } from '../../../src/router/router.ts';
-import { Channel } from '../../../src/rpc/channel.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { AppendRequest } from '../../../src/rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponseInput } from '../../../src/rpc/generated/lograft/v1/AppendResponse.ts';
 import type { ReadRequest } from '../../../src/rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../../../src/rpc/generated/lograft/v1/ReadResponse.ts';
 import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
+import { GrpcChannel } from '../../../src/rpc/grpc-channel.ts';
+import { GrpcServer } from '../../../src/rpc/grpc-server.ts';
 import { duplex, serverStream, unary } from '../../../src/rpc/handlers.ts';
 import { AdminService, LogService, RecordBatchCodec, RecordSetCodec, RouterService } from '../../../src/rpc/protos.ts';
 import { countRecords } from '../../../src/rpc/record-set.ts';
-import { hostService, RpcServer } from '../../../src/rpc/server.ts';
 import type { MessageStream } from '../../../src/rpc/stream.ts';
+import { hostService, type RpcServer } from '../../../src/rpc/transport.ts';
 
 export const silent = pino({ level: 'silent' });
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -133,7 +134,7 @@ export class FakeNode {
   readonly #cluster: FakeCluster;
   readonly #at: number;
   #server: RpcServer | undefined;
-  #registration: { channel: Channel; stream: MessageStream<RegistrationInput> } | undefined;
+  #registration: { channel: GrpcChannel; stream: MessageStream<RegistrationInput> } | undefined;
   port = 0;
 
   constructor(cluster: FakeCluster, at: number) {
@@ -158,7 +159,7 @@ export class FakeNode {
   }
 
   async start(port = this.port): Promise<void> {
-    this.#server = await RpcServer.listen(`127.0.0.1:${port}`, [this.#log(), this.#admin()]);
+    this.#server = await GrpcServer.listen(`127.0.0.1:${port}`, [this.#log(), this.#admin()]);
     this.port = this.#server.port;
     this.report();
   }
@@ -175,7 +176,7 @@ export class FakeNode {
   report(): void {
     if (!this.running || this.#cluster.router === undefined) return;
     if (this.#registration === undefined) {
-      const channel = new Channel(this.#cluster.routerAddress);
+      const channel = new GrpcChannel(this.#cluster.routerAddress);
       const ended = (): void => {
         if (this.#registration?.channel === channel) this.#registration = undefined;
         channel.close();

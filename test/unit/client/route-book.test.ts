@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/system-clock.ts';
 import { RouteBook } from '../../../src/client/route-book.ts';
 
 const route = (term: number, leader: string, more: object = {}) => ({
@@ -8,7 +9,7 @@ const route = (term: number, leader: string, more: object = {}) => ({
 
 describe('the route book', () => {
   it('believes the router with the higher term', () => {
-    const book = new RouteBook();
+    const book = new RouteBook(systemClock);
     book.published('a', route(3, 'n1'));
     book.published('b', route(2, 'n2'));
     expect(book.leader('g')).toEqual({ node: 'n1', address: 'n1:1', term: 3 });
@@ -19,7 +20,7 @@ describe('the route book', () => {
   });
 
   it('believes, in one term, the router that knows the leader', () => {
-    const book = new RouteBook();
+    const book = new RouteBook(systemClock);
     book.published('a', route(3, ''));
     book.published('b', route(3, 'n1'));
     expect(book.leader('g')?.node).toBe('n1');
@@ -28,7 +29,7 @@ describe('the route book', () => {
   });
 
   it('takes a broker at its word until a newer term or a failure', () => {
-    const book = new RouteBook();
+    const book = new RouteBook(systemClock);
     book.published('a', route(3, '', { topics: [{ name: 't', id: 7, queues: 2 }] }));
     book.claimed('g', { node: 'n1', address: 'n1:1', term: 4 });
     expect(book.leader('g')?.node).toBe('n1');
@@ -43,7 +44,7 @@ describe('the route book', () => {
   });
 
   it('does not unlearn what a restarted router does not know yet', () => {
-    const book = new RouteBook();
+    const book = new RouteBook(systemClock);
     book.published('a', route(3, 'n1'));
     book.published('a', { revision: 0, groups: [] });
     expect(book.leader('g')?.node).toBe('n1');

@@ -1,18 +1,19 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/system-clock.ts';
 import { RouteTable } from '../../../src/router/route-table.ts';
 import { RouteWatchers } from '../../../src/router/route-watchers.ts';
 import { type RunningRouter, startRouter } from '../../../src/router/router.ts';
-import { Channel } from '../../../src/rpc/channel.ts';
 import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
 import type { Route } from '../../../src/rpc/generated/lograft/v1/Route.ts';
+import { GrpcChannel } from '../../../src/rpc/grpc-channel.ts';
 import { RouterService } from '../../../src/rpc/protos.ts';
 import type { MessageStream } from '../../../src/rpc/stream.ts';
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 let router: RunningRouter;
-let channel: Channel;
-const channels: Channel[] = [];
+let channel: GrpcChannel;
+const channels: GrpcChannel[] = [];
 
 beforeEach(async () => {
   router = await startRouter({ listen: '127.0.0.1:0', silenceMs: 300 }, pino({ level: 'silent' }));
@@ -24,8 +25,8 @@ afterEach(async () => {
   await router.stop();
 });
 
-function dial(): Channel {
-  const made = new Channel(`127.0.0.1:${router.port}`);
+function dial(): GrpcChannel {
+  const made = new GrpcChannel(`127.0.0.1:${router.port}`);
   channels.push(made);
   return made;
 }
@@ -72,7 +73,7 @@ describe('a router', () => {
 
   it('pushes what changes in one turn as one message', async () => {
     const table = new RouteTable();
-    const watchers = new RouteWatchers(table);
+    const watchers = new RouteWatchers(table, systemClock);
     const watching = watchers.watch(new AbortController().signal);
     await watching.next();
     const second = watching.next();

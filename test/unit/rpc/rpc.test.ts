@@ -1,19 +1,20 @@
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { afterEach, describe, expect, it } from 'vitest';
-import { Channel } from '../../../src/rpc/channel.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { AppendRequest } from '../../../src/rpc/generated/lograft/v1/AppendRequest.ts';
+import { GrpcChannel } from '../../../src/rpc/grpc-channel.ts';
+import { GrpcServer } from '../../../src/rpc/grpc-server.ts';
 import { duplex, serverStream, unary } from '../../../src/rpc/handlers.ts';
 import { STREAM_WINDOW_BYTES } from '../../../src/rpc/http2-windows.ts';
 import { LogService, RouterService } from '../../../src/rpc/protos.ts';
-import { type HostedService, hostService, ListenError, RpcServer } from '../../../src/rpc/server.ts';
+import { type HostedService, hostService, ListenError, type RpcServer } from '../../../src/rpc/transport.ts';
 
 const opened: { close(): unknown }[] = [];
 afterEach(async () => {
   for (const thing of opened.splice(0).reverse()) await thing.close();
 });
 
-async function serve(changes: Partial<Record<keyof typeof LogService, unknown>>): Promise<Channel> {
+async function serve(changes: Partial<Record<keyof typeof LogService, unknown>>): Promise<GrpcChannel> {
   const none = unary(() => ({}));
   const service = hostService(LogService, {
     OpenProducer: none,
@@ -23,13 +24,13 @@ async function serve(changes: Partial<Record<keyof typeof LogService, unknown>>)
     ...changes,
   } as never);
   const server = await listen([service]);
-  const channel = new Channel(`127.0.0.1:${server.port}`);
+  const channel = new GrpcChannel(`127.0.0.1:${server.port}`);
   opened.push(channel);
   return channel;
 }
 
 async function listen(services: HostedService[], address = '127.0.0.1:0'): Promise<RpcServer> {
-  const server = await RpcServer.listen(address, services);
+  const server = await GrpcServer.listen(address, services);
   opened.push({ close: () => server.close(100) });
   return server;
 }
@@ -56,7 +57,7 @@ describe('calls', () => {
   });
 
   it('say UNREACHABLE where nobody listens, and end in time where nobody answers', async () => {
-    const nowhere = new Channel('127.0.0.1:1');
+    const nowhere = new GrpcChannel('127.0.0.1:1');
     opened.push(nowhere);
     await expect(nowhere.call(LogService.OpenProducer, {})).rejects.toMatchObject({
       reason: 'UNREACHABLE',
@@ -125,7 +126,7 @@ describe('a server', () => {
 
   it('names a port in use', async () => {
     const first = await listen([]);
-    const error = await RpcServer.listen(`127.0.0.1:${first.port}`, []).catch((caught) => caught);
+    const error = await GrpcServer.listen(`127.0.0.1:${first.port}`, []).catch((caught) => caught);
     expect(error).toBeInstanceOf(ListenError);
     expect(error.message).toMatch(/in use by another process/);
   });
@@ -139,8 +140,8 @@ describe('a server', () => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
       }),
     });
-    const server = await RpcServer.listen('127.0.0.1:0', [service]);
-    const channel = new Channel(`127.0.0.1:${server.port}`);
+    const server = await GrpcServer.listen('127.0.0.1:0', [service]);
+    const channel = new GrpcChannel(`127.0.0.1:${server.port}`);
     opened.push(channel);
     const routes = channel.read(RouterService.WatchRoutes, {});
     await routes.next();

@@ -1,43 +1,19 @@
-/** The serving side of a process: one port, its services, standard health and reflection. */
-import {
-  logVerbosity,
-  Server,
-  ServerCredentials,
-  type ServiceDefinition,
-  setLogVerbosity,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+/** The serving side over grpc-js. */
+import { logVerbosity, Server, ServerCredentials, setLogVerbosity } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
-import { MAX_MESSAGE_BYTES } from './channel.ts';
+import { MAX_MESSAGE_BYTES } from './grpc-channel.ts';
+import { toImplementation } from './grpc-handlers.ts';
 import { openConnectionWindows, openStreamWindows } from './http2-windows.ts';
 import { publicPackage } from './protos.ts';
+import { type HostedService, ListenError, type RpcServer } from './transport.ts';
 
 // What goes wrong here is thrown and logged by its user; grpc-js would print a second, vaguer line of its own.
 if (process.env.GRPC_VERBOSITY === undefined) setLogVerbosity(logVerbosity.NONE);
 
-export interface HostedService {
-  readonly definition: ServiceDefinition;
-  readonly implementation: UntypedServiceImplementation;
-}
-
-/** Ties a definition to handlers, one for each of its calls. */
-export function hostService<Definition extends object>(
-  definition: Definition,
-  implementation: { readonly [Name in keyof Definition]: UntypedServiceImplementation[string] },
-): HostedService {
-  return { definition: definition as unknown as ServiceDefinition, implementation };
-}
-
-/** The port is taken, or the host is not ours. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-}
-
-export class RpcServer {
+export class GrpcServer implements RpcServer {
   readonly #server: Server;
   readonly #health: HealthImplementation;
-  /** The port in use: the one asked for, or the one the system chose for 0. */
   readonly port: number;
 
   private constructor(server: Server, health: HealthImplementation, port: number) {
@@ -46,8 +22,7 @@ export class RpcServer {
     this.port = port;
   }
 
-  /** Listens on "host:port". Health says NOT_SERVING until `setServing(true)`. */
-  static async listen(address: string, services: readonly HostedService[]): Promise<RpcServer> {
+  static async listen(address: string, services: readonly HostedService[]): Promise<GrpcServer> {
     const server = new Server({
       'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
       'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
@@ -55,21 +30,19 @@ export class RpcServer {
       'grpc.keepalive_timeout_ms': 5_000,
     });
     openStreamWindows(server);
-    for (const { definition, implementation } of services) server.addService(definition, implementation);
+    for (const { definition, handlers } of services) server.addService(definition, toImplementation(handlers));
     const health = new HealthImplementation({ '': 'NOT_SERVING' });
     health.addToServer(server);
     new ReflectionService(publicPackage as never).addToServer(server as never);
     const port = await bind(server, address);
     openConnectionWindows(server);
-    return new RpcServer(server, health, port);
+    return new GrpcServer(server, health, port);
   }
 
-  /** What grpc.health.v1 answers for the whole process (service name ''). */
   setServing(serving: boolean): void {
     this.#health.setStatus('', serving ? 'SERVING' : 'NOT_SERVING');
   }
 
-  /** Takes no new calls, lets calls under way finish for at most `graceMs`, then ends them. */
   async close(graceMs: number): Promise<void> {
     this.setServing(false);
     const finished = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));

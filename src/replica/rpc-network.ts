@@ -1,37 +1,37 @@
-/** Peers over gRPC: links out, one service in. */
+/** Peers over the transport: links out, one service in. */
 import type { Logger } from 'pino';
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
 import type { PeerMessage } from '../raft/messages.ts';
 import { isNodeId, type NodeId } from '../raft/types.ts';
+import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { Envelope } from '../rpc/generated/lograft/internal/v1/Envelope.ts';
 import type { Hello } from '../rpc/generated/lograft/internal/v1/Hello.ts';
 import { type CallContext, duplex } from '../rpc/handlers.ts';
 import { PeerService } from '../rpc/protos.ts';
-import { type HostedService, hostService } from '../rpc/server.ts';
 import type { MessageStream, StreamEvents } from '../rpc/stream.ts';
+import { type HostedService, hostService } from '../rpc/transport.ts';
 import { fromEnvelope, toEnvelope } from './envelope.ts';
 import { PeerLink } from './peer-link.ts';
 import { laneOf, type PeerEvents, type PeerNetwork } from './peer-network.ts';
 
-export interface GrpcNetworkOptions {
+export interface RpcNetworkOptions {
   readonly self: NodeId;
   readonly group: string;
   /** The other members. */
   readonly peers: readonly { readonly id: NodeId; readonly address: string }[];
-  readonly clock: Clock;
+  readonly environment: Environment;
   readonly log: Logger;
 }
 
-export class GrpcNetwork implements PeerNetwork {
+export class RpcNetwork implements PeerNetwork {
   readonly service: HostedService;
-  readonly #options: GrpcNetworkOptions;
+  readonly #options: RpcNetworkOptions;
   readonly #links = new Map<NodeId, PeerLink>();
   readonly #inbound = new Set<MessageStream<Hello>>();
   #events: PeerEvents | undefined;
 
-  constructor(options: GrpcNetworkOptions) {
+  constructor(options: RpcNetworkOptions) {
     this.#options = options;
     this.service = hostService(PeerService, {
       Deliver: duplex<Envelope, Hello>((stream, context) => this.#accept(stream, context)),
@@ -42,9 +42,9 @@ export class GrpcNetwork implements PeerNetwork {
   start(events: PeerEvents): void {
     assert(this.#events === undefined, 'a network is started once');
     this.#events = events;
-    const { self, peers, clock, log } = this.#options;
+    const { self, peers, environment, log } = this.#options;
     for (const { id, address } of peers) {
-      const link = new PeerLink(self, id, address, clock, {
+      const link = new PeerLink(self, id, address, environment, {
         onConnected: () => {
           log.info({ peer: id }, 'peer connected');
           events.onConnected(id);

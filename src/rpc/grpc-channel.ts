@@ -1,4 +1,4 @@
-/** The calling side: one connection to one address, kept alive and re-made by itself. */
+/** The calling side over grpc-js: one connection to one address, kept alive and re-made by itself. */
 import {
   type CallOptions,
   type ChannelOptions,
@@ -7,20 +7,13 @@ import {
   connectivityState,
   credentials,
   Metadata,
-  type MethodDefinition,
   type ServiceError,
 } from '@grpc/grpc-js';
 import { withResolvers } from '../base/with-resolvers.ts';
 import { fromServiceError, LograftError } from './error.ts';
 import { CONNECTION_WINDOW_BYTES } from './http2-windows.ts';
 import { attachStream, type MessageStream, type StreamEvents } from './stream.ts';
-
-export interface CallSettings {
-  /** Default: none for streams, 10 000 for single calls. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal | undefined;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
+import { type CallSettings, type Channel, DEFAULT_CALL_TIMEOUT_MS, type Method } from './transport.ts';
 
 /** Largest message taken or sent, bytes. Above the largest batch by room for many small ones. */
 export const MAX_MESSAGE_BYTES = 64 * 1024 * 1024;
@@ -40,12 +33,8 @@ const OPTIONS: ChannelOptions = {
   // Own connection per channel: the lanes between peers must not share one.
   'grpc.use_local_subchannel_pool': 1,
 };
-const DEFAULT_TIMEOUT_MS = 10_000;
 
-// biome-ignore lint/suspicious/noExplicitAny: the two types of a method that the caller does not see
-type Method<In, Out> = MethodDefinition<In, any> & { readonly responseDeserialize: (bytes: Buffer) => Out };
-
-export class Channel {
+export class GrpcChannel implements Channel {
   readonly address: string;
   readonly #client: Client;
 
@@ -54,10 +43,9 @@ export class Channel {
     this.#client = new Client(address, credentials.createInsecure(), OPTIONS);
   }
 
-  /** One request, one answer. Rejects with a LograftError. */
   call<In, Out>(method: Method<In, Out>, request: In, settings: CallSettings = {}): Promise<Out> {
     const { promise, resolve, reject } = withResolvers<Out>();
-    const options = callOptions({ timeoutMs: DEFAULT_TIMEOUT_MS, ...settings });
+    const options = callOptions({ timeoutMs: DEFAULT_CALL_TIMEOUT_MS, ...settings });
     const call = this.#client.makeUnaryRequest<In, Out>(
       method.path,
       method.requestSerialize,
@@ -71,7 +59,6 @@ export class Channel {
     return promise.finally(release);
   }
 
-  /** One request, many answers. Leaving the loop cancels the call. */
   async *read<In, Out>(method: Method<In, Out>, request: In, settings: CallSettings = {}): AsyncGenerator<Out, void, undefined> {
     const call: ClientReadableStream<Out> = this.#client.makeServerStreamRequest<In, Out>(
       method.path,
@@ -92,7 +79,6 @@ export class Channel {
     }
   }
 
-  /** Many requests, many answers. `onEnd` gets a LograftError or undefined. */
   open<In, Out>(method: Method<In, Out>, events: StreamEvents<Out>, settings: CallSettings = {}): MessageStream<In> {
     const call = this.#client.makeBidiStreamRequest<In, Out>(
       method.path,
