@@ -91,7 +91,7 @@ function transferLeader({ group: name, to }: TransferLeaderRequest, group: Group
 }
 
 function describe(topic: Topic, group: Group): TopicDescriptionInput {
-  const queues = topic.queues.map(({ queue, nextOffset }) => ({ queue, firstOffset: 0, nextOffset }));
+  const queues = topic.queues.map(({ queue, firstOffset, nextOffset }) => ({ queue, firstOffset, nextOffset }));
   return { name: topic.name, id: topic.id, group: group.name, queues };
 }
 

@@ -1,10 +1,18 @@
+import type { NodeId } from '../raft/types.ts';
+import type { ReplicaObserver } from '../replica/replica-observer.ts';
 import { type Environment, machine } from '../rpc/environment.ts';
-import type { Disk } from '../storage/disk.ts';
+import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts';
 import { nodeDisk } from '../storage/node-disk.ts';
+import type { RaftLogEvents } from '../storage/raft-log.ts';
+import type { SegmentedLogOptions } from '../storage/segmented-log-options.ts';
 
 /** What a broker finds around it: everything that a simulation replaces. */
 export interface BrokerEnvironment extends Environment {
-  readonly disk: Disk;
+  openStorage(dataDir: string, node: NodeId, options: SegmentedLogOptions, events: RaftLogEvents): Promise<DataDirectory>;
+  readonly observer?: ReplicaObserver | undefined;
 }
 
-export const brokerMachine: BrokerEnvironment = { ...machine, disk: nodeDisk };
+export const brokerMachine: BrokerEnvironment = {
+  ...machine,
+  openStorage: (dataDir, node, options, events) => openDataDirectory(nodeDisk, dataDir, node, options, events),
+};

@@ -1,33 +1,41 @@
 /**
- * The replicated state of a group: topics, queues, producer sessions. It lives in memory, follows from the log alone, and is stored behind
- * itself: each store round is one atomic batch with the applied index, so that after a crash it is whole, merely older, and replayed.
+ * The replicated state of a group: topics, queues, producer sessions, and the checkpoints at which its log may be cut. It lives in
+ * memory, follows from the log alone, and is stored behind itself: each store round is one atomic batch with the applied index, so that
+ * after a crash it is whole, merely older, and replayed.
  */
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
-import { type Entry, KIND_NOOP, type LogIndex, logIndex } from '../raft/types.ts';
+import { type Entry, FIRST_APPLICATION_KIND, type LogIndex, logIndex } from '../raft/types.ts';
 import type { StateMachine } from '../replica/state-machine.ts';
 import type { ErrorReason } from '../rpc/error.ts';
 import type { Command } from '../rpc/generated/lograft/internal/v1/Command.ts';
 import type { RecordBatch } from '../rpc/generated/lograft/v1/RecordBatch.ts';
 import { CommandCodec, RecordBatchCodec } from '../rpc/protos.ts';
-import { readNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
+import { IndexCleaner } from './index-cleaner.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
-import { ProducerSessions, type ProducerWindow, readWindow, windowValue } from './producer-sessions.ts';
+import { type MarkedQueue, Marks, markValue } from './marks.ts';
+import { ProducerSessions, type ProducerWindow, windowValue } from './producer-sessions.ts';
 import { positionValue, type QueueState } from './queue-state.ts';
 import {
+  APPLIED_BYTES_KEY,
   APPLIED_KEY,
   FORMAT_KEY,
   indexKey,
+  markKey,
   numberValue,
   queueKey,
+  queueValue,
   STATE_FORMAT,
   sessionKey,
-  tableRange,
+  TRIMMED_KEY,
   topicKey,
   windowKey,
 } from './state-keys.ts';
+import { decodeSnapshot, encodeSnapshot, type GroupImage, sessionImage } from './state-snapshot.ts';
+import { type StoreRound, StoreRounds } from './store-rounds.ts';
+import { clearStored, loadStored } from './stored-state.ts';
 import { type Topic, Topics } from './topics.ts';
 
 export type ApplyResult =
@@ -37,14 +45,12 @@ export type ApplyResult =
   | { readonly type: 'refused'; readonly reason: ErrorReason; readonly message: string }
   | { readonly type: 'nothing' };
 
-/** Entries not stored yet above which applying waits for the disk, and from which a store round no longer waits for more. */
-const MAX_UNSTORED = 20_000;
-const FULL_ROUND = 5_000;
-/** What is applied within this time is stored together: storing is behind anyway, and few large batches cost much less than many small ones. */
-const ROUND_MS = 25;
-
 export interface BrokerStateEvents {
   onTopicsChanged(): void;
+  /** The state at this entry, to be kept: the log may be cut here one day. */
+  onCheckpoint(entry: Entry, content: readonly Buffer[]): void;
+  /** The group decided that nothing up to this entry is held any longer. */
+  onTrimmed(index: LogIndex): void;
   /** Terminal: the state can no longer be stored. */
   onFailed(error: Error): void;
 }
@@ -52,45 +58,56 @@ export interface BrokerStateEvents {
 export class BrokerState implements StateMachine<ApplyResult> {
   readonly topics = new Topics();
   readonly keyed: KeyedState;
-  readonly #clock: Clock;
   readonly #events: BrokerStateEvents;
-  readonly #sessions = new ProducerSessions();
-  #applied: LogIndex;
+  readonly #rounds: StoreRounds;
+  readonly #cleaner: IndexCleaner;
+  #sessions = new ProducerSessions();
+  #marks = new Marks([]);
+  #applied = logIndex(0);
+  #appliedBytes = 0;
+  #trimmed = logIndex(0);
   /** What the next store round must write. */
   #dirtyQueues = new Set<QueueState>();
   #dirtyWindows = new Set<ProducerWindow>();
   #puts: [Buffer, Buffer][] = [];
   #deletes: Buffer[] = [];
-  #unstored = 0;
-  #storing: Promise<void> | undefined;
-  /** Ends the wait for a fuller round. */
-  #hurry: (() => void) | undefined;
-  #closing = false;
-  #failed = false;
 
-  private constructor(keyed: KeyedState, clock: Clock, applied: LogIndex, events: BrokerStateEvents) {
+  private constructor(keyed: KeyedState, clock: Clock, events: BrokerStateEvents) {
     this.keyed = keyed;
-    this.#clock = clock;
-    this.#applied = applied;
     this.#events = events;
+    this.#rounds = new StoreRounds(keyed, clock, () => this.#collect(), events.onFailed);
+    this.#cleaner = new IndexCleaner(keyed, clock, events.onFailed);
   }
 
   static async load(keyed: KeyedState, clock: Clock, events: BrokerStateEvents): Promise<BrokerState> {
-    const format = await keyed.get(FORMAT_KEY);
-    if (format !== undefined && readNumber(format, 0) > STATE_FORMAT) {
-      throw new Error(
-        `the derived state has format ${readNumber(format, 0)}, this version reads up to ${STATE_FORMAT}: start the newer version`,
-      );
-    }
-    const applied = await keyed.get(APPLIED_KEY);
-    const state = new BrokerState(keyed, clock, logIndex(applied === undefined ? 0 : readNumber(applied, 0)), events);
-    await state.#loadTopics();
-    await state.#loadSessions();
+    const state = new BrokerState(keyed, clock, events);
+    const stored = await loadStored(keyed);
+    if (stored === undefined) return state;
+    state.#applied = logIndex(stored.applied);
+    state.#appliedBytes = stored.appliedBytes;
+    state.#trimmed = logIndex(stored.trimmed);
+    state.#marks = new Marks(stored.marks);
+    for (const { id, name, ranges } of stored.topics) state.topics.add(name, id, ranges);
+    state.#sessions.restore(stored.producerIds, stored.windows);
+    for (const topic of state.topics.all()) for (const queue of topic.queues) state.#cleaner.clean(queue);
     return state;
   }
 
   get appliedIndex(): LogIndex {
     return this.#applied;
+  }
+
+  get appliedBytes(): number {
+    return this.#appliedBytes;
+  }
+
+  /** The group decided that nothing up to this entry is held any longer; 0: nothing was ever dropped. */
+  get trimmedIndex(): LogIndex {
+    return this.#trimmed;
+  }
+
+  get marks(): Marks {
+    return this.#marks;
   }
 
   get producers(): number {
@@ -99,34 +116,48 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
   apply(entry: Entry): ApplyResult {
     assert(entry.index === this.#applied + 1, 'entries are applied in order, each once');
-    const result = this.#applyEntry(entry);
     this.#applied = entry.index;
-    this.#unstored += 1;
-    if (this.#unstored >= FULL_ROUND) this.#hurry?.();
-    if (this.#storing === undefined && !this.#failed) this.#storing = this.#store();
+    this.#appliedBytes += entry.payload.byteLength;
+    const result = this.#applyEntry(entry);
+    this.#rounds.noted();
     return result;
   }
 
   waitForRoom(): Promise<void> | undefined {
-    return this.#unstored > MAX_UNSTORED ? this.#storing : undefined;
+    return this.#rounds.waitForRoom();
+  }
+
+  /** Takes the state of a snapshot in place of its own, which is older. Durable when it resolves; after a crash in between it is to be done again. */
+  async restore(parts: AsyncIterable<Buffer>): Promise<void> {
+    const image = await decodeSnapshot(parts);
+    assert(image.index > this.#applied, 'a snapshot is newer than what it replaces');
+    await this.#rounds.drain();
+    await this.#cleaner.drain();
+    await clearStored(this.keyed);
+    this.#takeImage(image);
+    // Everything but the index, of which nothing is left: one batch, so that it is there whole or not at all.
+    const round = this.#collect();
+    await this.keyed.write(round.puts, round.deletes);
+    round.stored();
+    await this.keyed.sync();
+    this.#events.onTopicsChanged();
   }
 
   /** Stores what is applied, and closes the store. */
   async close(): Promise<void> {
-    this.#closing = true;
-    this.#hurry?.();
-    while (this.#storing !== undefined) await this.#storing;
+    await this.#rounds.close();
+    await this.#cleaner.close();
     await this.keyed.close();
   }
 
   #applyEntry(entry: Entry): ApplyResult {
+    // What consensus writes for itself changes nothing here.
+    if (entry.kind < FIRST_APPLICATION_KIND) return { type: 'nothing' };
     switch (entry.kind) {
-      case KIND_NOOP:
-        return { type: 'nothing' };
       case KIND_BATCH:
         return this.#applyBatch(entry);
       case KIND_COMMAND:
-        return this.#applyCommand(CommandCodec.decode(entry.payload), entry.index);
+        return this.#applyCommand(CommandCodec.decode(entry.payload), entry);
       default:
         throw new Error(`entry ${entry.index} is of kind ${entry.kind}, which this version does not know: start the newer version`);
     }
@@ -174,17 +205,21 @@ export class BrokerState implements StateMachine<ApplyResult> {
     return { type: 'appended', baseOffset };
   }
 
-  #applyCommand(command: Command, index: LogIndex): ApplyResult {
+  #applyCommand(command: Command, entry: Entry): ApplyResult {
     switch (command.command) {
       case 'createTopic':
         return this.#createTopic(command.createTopic?.name ?? '', command.createTopic?.queues ?? 0);
       case 'openProducer':
-        this.#sessions.open(index);
-        this.#puts.push([sessionKey(index), Buffer.alloc(0)]);
-        this.#evictSessions();
-        return { type: 'producerOpened', producerId: index };
+        this.#openProducer(entry.index);
+        return { type: 'producerOpened', producerId: entry.index };
+      case 'checkpoint':
+        this.#checkpoint(entry, command.checkpoint?.wallMs ?? 0);
+        return { type: 'nothing' };
+      case 'trim':
+        this.#trim(command.trim?.index ?? 0);
+        return { type: 'nothing' };
       default:
-        throw new Error(`entry ${index} holds a command that this version does not know: start the newer version`);
+        throw new Error(`entry ${entry.index} holds a command that this version does not know: start the newer version`);
     }
   }
 
@@ -193,10 +228,54 @@ export class BrokerState implements StateMachine<ApplyResult> {
     if (this.topics.byName(name) !== undefined) return refused('TOPIC_EXISTS', `topic ${name} exists already`);
     if (this.topics.size >= MAX_TOPICS)
       return refused('INVALID_REQUEST', `there are ${MAX_TOPICS} topics already, the most a group can hold`);
-    const topic = this.topics.add(name, this.topics.size + 1, new Array(queues).fill(0));
-    this.#puts.push([topicKey(topic.id), Buffer.from(JSON.stringify({ name, queues }))]);
+    const topic = this.topics.add(name, this.topics.size + 1, new Array(queues).fill({ first: 0, next: 0 }));
+    this.#putTopic(topic);
     this.#events.onTopicsChanged();
     return { type: 'topicCreated', topic };
+  }
+
+  #putTopic({ id, name, queues }: Topic): void {
+    this.#puts.push([topicKey(id), Buffer.from(JSON.stringify({ name, queues: queues.length }))]);
+  }
+
+  #openProducer(producerId: LogIndex): void {
+    this.#sessions.open(producerId);
+    this.#puts.push([sessionKey(producerId), Buffer.alloc(0)]);
+    this.#evictSessions();
+  }
+
+  #checkpoint(entry: Entry, wallMs: number): void {
+    const queues: MarkedQueue[] = [];
+    for (const { queues: all } of this.topics.all()) {
+      for (const { topicId, queue, nextOffset } of all) if (nextOffset > 0) queues.push({ topicId, queue, nextOffset });
+    }
+    const mark = {
+      index: entry.index,
+      // A leader whose clock is behind the last one's must not make its checkpoints look older than those before.
+      wallMs: Math.max(wallMs, this.#marks.last?.wallMs ?? 0),
+      appliedBytes: this.#appliedBytes,
+      queues,
+    };
+    const dropped = this.#marks.add(mark);
+    this.#puts.push([markKey(mark.index), markValue(mark)]);
+    if (dropped !== undefined) this.#deletes.push(markKey(dropped.index));
+    this.#events.onCheckpoint(entry, encodeSnapshot(this.#image()));
+  }
+
+  #trim(index: number): void {
+    const cut = this.#marks.cutAt(index);
+    // Thinned out, or cut already, since the leader proposed it.
+    if (cut === undefined) return;
+    for (const { index: dropped } of cut.dropped) this.#deletes.push(markKey(dropped));
+    for (const { topicId, queue: number, nextOffset } of cut.mark.queues) {
+      const queue = this.topics.byId(topicId)?.queues[number];
+      if (queue === undefined) continue;
+      queue.trim(nextOffset);
+      this.#dirtyQueues.add(queue);
+      this.#cleaner.clean(queue);
+    }
+    this.#trimmed = logIndex(index);
+    this.#events.onTrimmed(this.#trimmed);
   }
 
   #evictSessions(): void {
@@ -209,74 +288,71 @@ export class BrokerState implements StateMachine<ApplyResult> {
     }
   }
 
-  /** Stores round after round while there is something to store; what is applied meanwhile is the next round. */
-  async #store(): Promise<void> {
-    try {
-      while (this.#unstored > 0) {
-        await this.#gather();
-        this.#unstored = 0;
-        const queues = this.#dirtyQueues;
-        const puts = this.#collectPuts();
-        const deletes = this.#deletes;
-        this.#deletes = [];
-        await this.keyed.write(puts, deletes);
-        for (const queue of queues) queue.stored();
-      }
-    } catch (error) {
-      this.#failed = true;
-      this.#events.onFailed(error instanceof Error ? error : new Error(String(error)));
-    } finally {
-      this.#storing = undefined;
+  #image(): GroupImage {
+    const topics = this.topics.byAge().map(({ id, name, queues }) => ({
+      id,
+      name,
+      nextOffsets: queues.map(({ nextOffset }) => nextOffset),
+    }));
+    return {
+      index: this.#applied,
+      appliedBytes: this.#appliedBytes,
+      trimmed: this.#trimmed,
+      marks: this.#marks.all(),
+      topics,
+      producers: this.#sessions.all().map(sessionImage),
+    };
+  }
+
+  #takeImage(image: GroupImage): void {
+    this.#applied = logIndex(image.index);
+    this.#appliedBytes = image.appliedBytes;
+    this.#trimmed = logIndex(image.trimmed);
+    this.#marks = new Marks(image.marks);
+    for (const { id, name, nextOffsets } of image.topics) {
+      const topic = this.topics.byId(id) ?? this.topics.add(name, id, new Array(nextOffsets.length).fill({ first: 0, next: 0 }));
+      for (const [at, queue] of topic.queues.entries()) queue.reset(nextOffsets[at] as number);
     }
+    this.#sessions = new ProducerSessions();
+    const windows = image.producers.flatMap((producer) => producer.windows);
+    this.#sessions.restore(
+      image.producers.map(({ producerId }) => producerId),
+      windows,
+    );
+    this.#dirtyAll(image);
   }
 
-  #gather(): Promise<void> {
-    if (this.#closing || this.#unstored >= FULL_ROUND) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = this.#clock.after(ROUND_MS, () => this.#hurry?.());
-      this.#hurry = () => {
-        this.#hurry = undefined;
-        timer.cancel();
-        resolve();
-      };
-    });
+  #dirtyAll(image: GroupImage): void {
+    this.#deletes = [];
+    this.#puts = image.marks.map((mark) => [markKey(mark.index), markValue(mark)]);
+    for (const topic of this.topics.all()) this.#putTopic(topic);
+    for (const { producerId } of image.producers) this.#puts.push([sessionKey(producerId), Buffer.alloc(0)]);
+    this.#dirtyQueues = new Set(this.topics.all().flatMap(({ queues }) => queues));
+    this.#dirtyWindows = new Set(this.#sessions.all().flatMap(({ windows }) => [...windows.values()]));
   }
 
-  #collectPuts(): [Buffer, Buffer][] {
+  #collect(): StoreRound {
     const puts = this.#puts;
-    for (const queue of this.#dirtyQueues) {
-      const { topicId } = queue;
+    const queues = this.#dirtyQueues;
+    for (const queue of queues) {
+      const { topicId, firstOffset, nextOffset } = queue;
       for (const position of queue.takeUnstored())
         puts.push([indexKey(topicId, queue.queue, position.baseOffset), positionValue(position)]);
-      puts.push([queueKey(topicId, queue.queue), numberValue(queue.nextOffset)]);
+      puts.push([queueKey(topicId, queue.queue), queueValue(firstOffset, nextOffset)]);
     }
     for (const window of this.#dirtyWindows)
       puts.push([windowKey(window.producerId, window.topicId, window.queue), windowValue(window)]);
-    puts.push([APPLIED_KEY, numberValue(this.#applied)], [FORMAT_KEY, numberValue(STATE_FORMAT)]);
+    puts.push([APPLIED_KEY, numberValue(this.#applied)], [APPLIED_BYTES_KEY, numberValue(this.#appliedBytes)]);
+    puts.push([TRIMMED_KEY, numberValue(this.#trimmed)], [FORMAT_KEY, numberValue(STATE_FORMAT)]);
+    const deletes = this.#deletes;
     this.#puts = [];
+    this.#deletes = [];
     this.#dirtyQueues = new Set();
     this.#dirtyWindows = new Set();
-    return puts;
-  }
-
-  async #loadTopics(): Promise<void> {
-    for await (const [key, value] of this.keyed.range(tableRange('topic'))) {
-      const { name, queues } = JSON.parse(value.toString()) as { name: string; queues: number };
-      const id = key.readUInt32BE(1);
-      const nextOffsets: number[] = new Array(queues).fill(0);
-      for await (const [queue, next] of this.keyed.range({ from: queueKey(id, 0), to: queueKey(id, queues) })) {
-        nextOffsets[queue.readUInt32BE(5)] = readNumber(next, 0);
-      }
-      this.topics.add(name, id, nextOffsets);
-    }
-  }
-
-  async #loadSessions(): Promise<void> {
-    const producerIds: number[] = [];
-    for await (const [key] of this.keyed.range(tableRange('session'))) producerIds.push(readNumber(key, 1));
-    const windows: ProducerWindow[] = [];
-    for await (const [key, value] of this.keyed.range(tableRange('window'))) windows.push(readWindow(key, value));
-    this.#sessions.restore(producerIds, windows);
+    const stored = (): void => {
+      for (const queue of queues) queue.stored();
+    };
+    return { puts, deletes, stored };
   }
 }
 

@@ -7,7 +7,6 @@ import { type NodeId, nodeId } from '../raft/types.ts';
 import { Replica } from '../replica/replica.ts';
 import { RpcNetwork } from '../replica/rpc-network.ts';
 import type { RpcServer } from '../rpc/transport.ts';
-import { openDataDirectory } from '../storage/data-directory.ts';
 import type { RaftLogEvents } from '../storage/raft-log.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
@@ -36,7 +35,7 @@ export async function startBroker(
   logger: Logger,
   environment: BrokerEnvironment = brokerMachine,
 ): Promise<Broker> {
-  const { clock, random, transport, disk } = environment;
+  const { clock, random, transport, observer } = environment;
   const startedAtMs = clock.nowMs();
   const self = nodeId(config.nodeId);
   const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
@@ -54,15 +53,15 @@ export async function startBroker(
   };
   const { segmentBytes, cacheBytes } = config;
   const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
-  const { log, keyed } = await openDataDirectory(
-    disk,
-    config.dataDir,
-    self,
-    { segmentBytes, cacheBytes, maxEntryBytes },
-    logEvents,
-  );
+  const storageOptions = { segmentBytes, cacheBytes, maxEntryBytes, clock };
+  const { log, keyed } = await environment.openStorage(config.dataDir, self, storageOptions, logEvents);
   let onTopicsChanged = (): void => {};
-  const events = { onTopicsChanged: () => onTopicsChanged(), onFailed: fail };
+  const events = {
+    onTopicsChanged: () => onTopicsChanged(),
+    onCheckpoint: () => {},
+    onTrimmed: () => {},
+    onFailed: fail,
+  };
   const state = await BrokerState.load(keyed, clock, events);
   const { restored } = log;
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
@@ -84,6 +83,7 @@ export async function startBroker(
     logger,
     onStatus: announce,
     onFailed: fail,
+    observer,
   });
   const group = new Group(config.group, self, members, state, replica, clock);
   const frontDoor = serveLog(group, log, config.maxBatchBytes);

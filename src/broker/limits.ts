@@ -11,5 +11,7 @@ export const MAX_PRODUCERS = 10_000;
 export const MAX_PRODUCER_WINDOWS = 100_000;
 /** Batches per producer and queue whose offset is remembered: how many a producer may have in flight on one queue. */
 export const PRODUCER_WINDOW_BATCHES = 32;
+/** Checkpoints kept, at which the log may be cut: retention is exact to about this part of what is retained. */
+export const MAX_MARKS = 64;
 /** Records of one AppendRecords call. */
 export const MAX_RECORDS_PER_CALL = 10_000;

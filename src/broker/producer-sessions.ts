@@ -40,6 +40,11 @@ export class ProducerSessions {
     return this.#sessions.size;
   }
 
+  /** In order of last activity. */
+  all(): readonly ProducerSession[] {
+    return [...this.#sessions.values()];
+  }
+
   open(producerId: number): void {
     assert(producerId > 0 && !this.#sessions.has(producerId), 'a log index names one session');
     this.#sessions.set(producerId, { producerId, lastIndex: producerId, windows: new Map() });

@@ -29,6 +29,7 @@ export async function* readQueue(
   const maxBytes = Math.min(request.maxResponseBytes || DEFAULT_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
   yield { batches: [], nextOffset: queue.nextOffset };
   while (offset < end && !signal.aborted) {
+    if (offset < queue.firstOffset) throw noLongerHeld(offset, queue);
     const positions = await queue.locate(offset, POSITIONS_PER_ROUND, group.state.keyed);
     if (positions.length === 0) {
       await queue.waitForAppend(offset, signal);
@@ -56,12 +57,18 @@ function findQueue(request: ReadRequest, group: Group): QueueState {
 
 function startOffset(request: ReadRequest, queue: QueueState): number {
   if (request.fromPosition === Position.LATEST) return queue.nextOffset;
-  const offset = request.from === 'fromOffset' ? (request.fromOffset ?? 0) : 0;
+  const offset = request.from === 'fromOffset' ? (request.fromOffset ?? 0) : queue.firstOffset;
+  if (offset < queue.firstOffset) throw noLongerHeld(offset, queue);
   if (offset <= queue.nextOffset) return offset;
   throw new LograftError(
     'OFFSET_OUT_OF_RANGE',
-    `offset ${offset} is after the end: the queue has offsets 0 to ${queue.nextOffset - 1} here`,
+    `offset ${offset} is after the end: the queue has offsets ${queue.firstOffset} to ${queue.nextOffset - 1} here`,
   );
+}
+
+function noLongerHeld(offset: number, queue: QueueState): LograftError {
+  const held = `the first that is still held is ${queue.firstOffset}`;
+  return new LograftError('OFFSET_OUT_OF_RANGE', `offset ${offset} is older than what is retained: ${held}, read on from there`);
 }
 
 /** Batches from `at` on whose log entries lie side by side: one read of the log gets them. */

@@ -22,6 +22,7 @@ const TAIL_LENGTH = 1_024;
 export class QueueState {
   readonly topicId: number;
   readonly queue: number;
+  #firstOffset: number;
   #nextOffset: number;
   /** The newest positions, ascending and without gaps; ends at `nextOffset`. */
   #tail: BatchPosition[] = [];
@@ -29,10 +30,17 @@ export class QueueState {
   #unstored = 0;
   #waiters = new Set<() => void>();
 
-  constructor(topicId: number, queue: number, nextOffset: number) {
+  constructor(topicId: number, queue: number, firstOffset: number, nextOffset: number) {
+    assert(firstOffset <= nextOffset, 'a queue begins before it ends');
     this.topicId = topicId;
     this.queue = queue;
+    this.#firstOffset = firstOffset;
     this.#nextOffset = nextOffset;
+  }
+
+  /** Offset of the first record that is still held; `nextOffset` when none is. */
+  get firstOffset(): number {
+    return this.#firstOffset;
   }
 
   /** Offset that the next record will get. */
@@ -46,12 +54,23 @@ export class QueueState {
     this.#nextOffset += count;
     this.#tail.push(position);
     this.#unstored += 1;
-    if (this.#waiters.size > 0) {
-      const waiters = this.#waiters;
-      this.#waiters = new Set();
-      for (const wake of waiters) wake();
-    }
+    this.#wake();
     return position;
+  }
+
+  /** Records before `firstOffset` are no longer held. The cut lies between two batches. */
+  trim(firstOffset: number): void {
+    assert(firstOffset <= this.#nextOffset, 'only what exists is trimmed');
+    this.#firstOffset = Math.max(this.#firstOffset, firstOffset);
+  }
+
+  /** Takes the place that a snapshot gives the queue. Nothing before it is held. */
+  reset(nextOffset: number): void {
+    this.#firstOffset = nextOffset;
+    this.#nextOffset = nextOffset;
+    this.#tail = [];
+    this.#unstored = 0;
+    this.#wake();
   }
 
   /** Gives what is to be stored now. It stays readable here until `stored` is told. */
@@ -70,9 +89,16 @@ export class QueueState {
 
   /** Positions of batches from the one that holds `offset` on, at most `limit`; `[]` at the end of the queue. */
   async locate(offset: number, limit: number, state: KeyedState): Promise<readonly BatchPosition[]> {
-    assert(offset >= 0 && offset <= this.#nextOffset, 'only offsets within the queue are located');
+    assert(offset >= this.#firstOffset && offset <= this.#nextOffset, 'only offsets within the queue are located');
     const fromTail = this.#locateInTail(offset, limit);
     return fromTail ?? (await this.#locateStored(offset, limit, state));
+  }
+
+  #wake(): void {
+    if (this.#waiters.size === 0) return;
+    const waiters = this.#waiters;
+    this.#waiters = new Set();
+    for (const wake of waiters) wake();
   }
 
   /** Resolves when something is appended from `offset` on, or when the signal aborts. */

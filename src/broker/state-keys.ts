@@ -4,11 +4,15 @@
 import { writeNumber } from '../storage/bytes.ts';
 
 export const APPLIED_KEY = Buffer.from('a');
+/** Payload of all entries applied. */
+export const APPLIED_BYTES_KEY = Buffer.from('b');
+/** Up to this entry nothing is held any longer. */
+export const TRIMMED_KEY = Buffer.from('h');
 /** Format of all values here. A newer one is refused. */
 export const FORMAT_KEY = Buffer.from('f');
-export const STATE_FORMAT = 1;
+export const STATE_FORMAT = 2;
 
-const TABLES = { topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77 } as const;
+const TABLES = { topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77, mark: 0x6d } as const;
 export type Table = keyof typeof TABLES;
 
 /** First key of a table, and the first key after it. */
@@ -36,6 +40,13 @@ export function indexKey(topicId: number, queue: number, baseOffset: number): Bu
   return key;
 }
 
+export function markKey(index: number): Buffer {
+  const key = Buffer.allocUnsafe(9);
+  key[0] = TABLES.mark;
+  writeNumber(key, index, 1);
+  return key;
+}
+
 export function sessionKey(producerId: number): Buffer {
   const key = Buffer.allocUnsafe(9);
   key[0] = TABLES.session;
@@ -56,6 +67,14 @@ function writeQueue(key: Buffer, table: number, topicId: number, queue: number):
   key[0] = table;
   key.writeUInt32BE(topicId, 1);
   key.writeUInt32BE(queue, 5);
+}
+
+/** First and next offset. */
+export function queueValue(firstOffset: number, nextOffset: number): Buffer {
+  const value = Buffer.allocUnsafe(16);
+  writeNumber(value, firstOffset, 0);
+  writeNumber(value, nextOffset, 8);
+  return value;
 }
 
 export function numberValue(value: number): Buffer {

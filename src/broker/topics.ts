@@ -2,6 +2,12 @@
 import { assert } from '../base/assert.ts';
 import { QueueState } from './queue-state.ts';
 
+/** Which offsets of a queue are held: from `first`, up to but not with `next`. */
+export interface OffsetRange {
+  readonly first: number;
+  readonly next: number;
+}
+
 export interface Topic {
   readonly name: string;
   /** From 1, in order of creation, never used twice. */
@@ -30,9 +36,14 @@ export class Topics {
     return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  add(name: string, id: number, nextOffsets: readonly number[]): Topic {
+  /** In order of creation. */
+  byAge(): readonly Topic[] {
+    return [...this.#byId.values()].sort((a, b) => a.id - b.id);
+  }
+
+  add(name: string, id: number, ranges: readonly OffsetRange[]): Topic {
     assert(!this.#byName.has(name) && !this.#byId.has(id), 'a topic is added once');
-    const topic = { name, id, queues: nextOffsets.map((nextOffset, queue) => new QueueState(id, queue, nextOffset)) };
+    const topic = { name, id, queues: ranges.map(({ first, next }, queue) => new QueueState(id, queue, first, next)) };
     this.#byName.set(name, topic);
     this.#byId.set(id, topic);
     return topic;

@@ -15,6 +15,7 @@ import { type Entry, type LogIndex, logIndex, type NodeId, type Term, type Write
 import type { RaftLog, RaftLogEvents } from '../storage/raft-log.ts';
 import type { PeerEvents, PeerNetwork } from './peer-network.ts';
 import { type OnOutcome, PendingProposals } from './pending-proposals.ts';
+import type { ReplicaObserver } from './replica-observer.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** Payload that one apply round reads from the log. */
@@ -34,6 +35,7 @@ export interface ReplicaOptions<Result> {
   readonly onStatus: (status: Status) => void;
   /** Terminal: nothing more will be acknowledged, the process must exit. */
   readonly onFailed: (error: Error) => void;
+  readonly observer?: ReplicaObserver | undefined;
 }
 
 /** Why a proposal was refused: nothing was done. */
@@ -189,7 +191,9 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   #run(input: Input): Effects | undefined {
     if (this.#stopped) return undefined;
     try {
-      return this.#core.step(input, this.#options.clock.nowMs());
+      const effects = this.#core.step(input, this.#options.clock.nowMs());
+      this.#options.observer?.stepped(input, effects);
+      return effects;
     } catch (error) {
       // A core that broke an invariant has an unknown state: nothing it would say may leave.
       this.onFailed(error instanceof Error ? error : new Error(String(error)));
@@ -198,8 +202,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   #perform(effects: Effects): void {
-    const { network, log } = this.#options;
-    for (const { to, message } of effects.send) network.send(to, message);
+    const { log } = this.#options;
+    for (const { to, message } of effects.send) this.#send(to, message);
     if (effects.write !== undefined) {
       const { truncateFrom } = effects.write;
       assert(truncateFrom === undefined || truncateFrom > this.appliedIndex, 'what was applied is never truncated');
@@ -230,11 +234,16 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     onStatus(status);
   }
 
+  #send(to: NodeId, message: PeerMessage): void {
+    this.#options.observer?.sent(to, message);
+    this.#options.network.send(to, message);
+  }
+
   #releaseHeld(): void {
     let count = 0;
     for (const { after, to, message } of this.#held) {
       if (after > this.#durableSequence) break;
-      this.#options.network.send(to, message);
+      this.#send(to, message);
       count += 1;
     }
     if (count > 0) this.#held.splice(0, count);
@@ -268,7 +277,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const { role, term } = this.#core.status;
     if (this.#stopped || role !== 'leader' || term !== order.term) return;
     const { request, previousIndex, previousTerm, commitIndex } = order;
-    this.#options.network.send(order.to, {
+    this.#send(order.to, {
       type: 'appendRequest',
       term,
       request,
@@ -301,6 +310,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
         if (this.#stopped) return;
         assert(entry.index === this.appliedIndex + 1, 'entries are applied in order, without gaps');
         const result = stateMachine.apply(entry);
+        this.#options.observer?.applied(entry, result);
         this.#pending.applied(entry.index, entry.term, result);
       }
       if (this.caughtUp) this.#wakeCaughtUp();

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { loadSync, type MessageTypeDefinition, type PackageDefinition } from '@grpc/proto-loader';
 import type { Command, CommandInput } from './generated/lograft/internal/v1/Command.ts';
 import type { PeerDefinition } from './generated/lograft/internal/v1/Peer.ts';
+import type { SnapshotRecord, SnapshotRecordInput } from './generated/lograft/internal/v1/SnapshotRecord.ts';
 import type { AdminDefinition } from './generated/lograft/v1/Admin.ts';
 import type { Error as ErrorMessage, ErrorInput as ErrorMessageInput } from './generated/lograft/v1/Error.ts';
 import type { LogDefinition } from './generated/lograft/v1/Log.ts';
@@ -12,7 +13,7 @@ import type { RouterDefinition } from './generated/lograft/v1/Router.ts';
 
 const PROTO_DIRECTORY = fileURLToPath(new URL('../../proto/', import.meta.url));
 const PUBLIC_FILES = ['record', 'error', 'log', 'admin', 'router'].map((name) => `lograft/v1/${name}.proto`);
-const INTERNAL_FILES = ['peer', 'command'].map((name) => `lograft/internal/v1/${name}.proto`);
+const INTERNAL_FILES = ['peer', 'command', 'snapshot'].map((name) => `lograft/internal/v1/${name}.proto`);
 // The options that the generated types were made with (package.json, script "generate").
 const OPTIONS = { longs: Number, defaults: true, oneofs: true, includeDirs: [PROTO_DIRECTORY] };
 
@@ -39,6 +40,7 @@ export const RecordBatchCodec = codec<RecordBatchInput, RecordBatch>('lograft.v1
 export const RecordSetCodec = codec<RecordSetInput, RecordSet>('lograft.v1.RecordSet');
 export const ErrorCodec = codec<ErrorMessageInput, ErrorMessage>('lograft.v1.Error');
 export const CommandCodec = codec<CommandInput, Command>('lograft.internal.v1.Command');
+export const SnapshotRecordCodec = codec<SnapshotRecordInput, SnapshotRecord>('lograft.internal.v1.SnapshotRecord');
 
 export const LogService = all['lograft.v1.Log'] as unknown as LogDefinition;
 export const AdminService = all['lograft.v1.Admin'] as unknown as AdminDefinition;

@@ -1,14 +1,19 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/base/system-clock.ts';
-import { BrokerState } from '../../../src/broker/broker-state.ts';
+import { BrokerState, type BrokerStateEvents } from '../../../src/broker/broker-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from '../../../src/broker/entry-kinds.ts';
 import { PRODUCER_WINDOW_BATCHES } from '../../../src/broker/limits.ts';
 import { type Entry, logIndex, term } from '../../../src/raft/types.ts';
 import { CommandCodec, RecordBatchCodec } from '../../../src/rpc/protos.ts';
 import { MemoryKeyedState } from '../memory-keyed-state.ts';
 
-const NO_EVENTS = { onTopicsChanged: () => {}, onFailed: (error: Error) => expect.unreachable(error.message) };
+const NO_EVENTS: BrokerStateEvents = {
+  onTopicsChanged: () => {},
+  onCheckpoint: () => {},
+  onTrimmed: () => {},
+  onFailed: (error: Error) => expect.unreachable(error.message),
+};
 
 /** Rounds follow at once, so that a test need not wait for them. */
 const clock = { ...systemClock, after: (_: number, task: () => void) => systemClock.after(0, task) };

@@ -1,0 +1,80 @@
+/** The state of a group as bytes, and back: proto/lograft/internal/v1/snapshot.proto. */
+import { assert } from '../base/assert.ts';
+import type { SnapshotRecord, SnapshotRecordInput } from '../rpc/generated/lograft/internal/v1/SnapshotRecord.ts';
+import { SnapshotRecordCodec } from '../rpc/protos.ts';
+import type { Mark } from './marks.ts';
+import type { ProducerSession, ProducerWindow } from './producer-sessions.ts';
+
+/** What a snapshot holds. Where every queue begins and ends is one number in it: before the checkpoint there is nothing left. */
+export interface GroupImage {
+  readonly index: number;
+  readonly appliedBytes: number;
+  readonly trimmed: number;
+  readonly marks: readonly Mark[];
+  readonly topics: readonly { readonly id: number; readonly name: string; readonly nextOffsets: readonly number[] }[];
+  /** In order of last activity. */
+  readonly producers: readonly { readonly producerId: number; readonly windows: readonly ProducerWindow[] }[];
+}
+
+const LENGTH_BYTES = 4;
+/** Far above what the limits of a group allow for one record. */
+const MAX_RECORD_BYTES = 256 * 1024 * 1024;
+
+export function encodeSnapshot(image: GroupImage): Buffer[] {
+  const parts: Buffer[] = [];
+  const add = (record: SnapshotRecordInput): void => {
+    const bytes = SnapshotRecordCodec.encode(record);
+    const length = Buffer.allocUnsafe(LENGTH_BYTES);
+    length.writeUInt32BE(bytes.length);
+    parts.push(length, bytes);
+  };
+  const { index, appliedBytes, trimmed } = image;
+  add({ group: { index, appliedBytes, trimmed } });
+  for (const mark of image.marks) add({ mark: { ...mark, queues: [...mark.queues] } });
+  for (const { id, name, nextOffsets } of image.topics) add({ topic: { id, name, nextOffsets: [...nextOffsets] } });
+  for (const { producerId, windows } of image.producers) {
+    add({ producer: { producerId } });
+    for (const window of windows) add({ window });
+  }
+  return parts;
+}
+
+/** Reads what `encodeSnapshot` made. Throws when it is not that: checksums are the business of whoever stored it. */
+export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<GroupImage> {
+  let head: Pick<GroupImage, 'index' | 'appliedBytes' | 'trimmed'> | undefined;
+  const marks: Mark[] = [];
+  const topics: GroupImage['topics'][number][] = [];
+  const producers: { readonly producerId: number; readonly windows: ProducerWindow[] }[] = [];
+  for await (const record of records(parts)) {
+    const one = record as Required<SnapshotRecord>;
+    if (record.record === 'group') head = one.group as NonNullable<typeof one.group>;
+    else if (record.record === 'mark') marks.push(one.mark as NonNullable<typeof one.mark>);
+    else if (record.record === 'topic') topics.push(one.topic as NonNullable<typeof one.topic>);
+    else if (record.record === 'producer') producers.push({ producerId: one.producer?.producerId ?? 0, windows: [] });
+    else if (record.record === 'window') producers.at(-1)?.windows.push({ ...(one.window as NonNullable<typeof one.window>) });
+    else throw new Error('the snapshot holds a record that this version does not know: start the newer version');
+  }
+  if (head === undefined) throw new Error('the snapshot is empty');
+  return { ...head, marks, topics, producers };
+}
+
+export function sessionImage(session: ProducerSession): GroupImage['producers'][number] {
+  return { producerId: session.producerId, windows: [...session.windows.values()] };
+}
+
+async function* records(parts: AsyncIterable<Buffer>): AsyncGenerator<SnapshotRecord, void, undefined> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const part of parts) {
+    rest = rest.length === 0 ? part : Buffer.concat([rest, part]);
+    let at = 0;
+    while (rest.length - at >= LENGTH_BYTES) {
+      const length = rest.readUInt32BE(at);
+      if (length > MAX_RECORD_BYTES) throw new Error(`a record of ${length} bytes in a snapshot`);
+      if (rest.length - at - LENGTH_BYTES < length) break;
+      yield SnapshotRecordCodec.decode(rest.subarray(at + LENGTH_BYTES, at + LENGTH_BYTES + length));
+      at += LENGTH_BYTES + length;
+    }
+    rest = rest.subarray(at);
+  }
+  assert(rest.length === 0, 'a snapshot ends with a whole record');
+}

@@ -1,0 +1,85 @@
+/** Reads the derived state back out of the store. */
+import { readNumber } from '../storage/bytes.ts';
+import type { KeyedState } from '../storage/keyed-state.ts';
+import { type Mark, readMark } from './marks.ts';
+import { type ProducerWindow, readWindow } from './producer-sessions.ts';
+import { APPLIED_BYTES_KEY, APPLIED_KEY, FORMAT_KEY, queueKey, STATE_FORMAT, TRIMMED_KEY, tableRange } from './state-keys.ts';
+import type { OffsetRange } from './topics.ts';
+
+export interface StoredState {
+  readonly applied: number;
+  readonly appliedBytes: number;
+  readonly trimmed: number;
+  readonly marks: readonly Mark[];
+  readonly topics: readonly { readonly id: number; readonly name: string; readonly ranges: readonly OffsetRange[] }[];
+  readonly producerIds: readonly number[];
+  readonly windows: readonly ProducerWindow[];
+}
+
+/** Deleted at a time, so that a large store is emptied in bounded memory. */
+const CLEAR_BATCH = 5_000;
+const EVERYTHING = { from: Buffer.from([1]), to: Buffer.from([255]) };
+
+/** Undefined when nothing is stored; what an interrupted restore left behind is removed. Throws when a newer version wrote it. */
+export async function loadStored(keyed: KeyedState): Promise<StoredState | undefined> {
+  const format = await keyed.get(FORMAT_KEY);
+  if (format !== undefined && readNumber(format, 0) > STATE_FORMAT) {
+    throw new Error(
+      `the derived state has format ${readNumber(format, 0)}, this version reads up to ${STATE_FORMAT}: start the newer version`,
+    );
+  }
+  const applied = await keyed.get(APPLIED_KEY);
+  // Made by an older version: it follows from the log, and is made again from it.
+  if (applied === undefined || format === undefined || readNumber(format, 0) < STATE_FORMAT) {
+    await clearStored(keyed);
+    return undefined;
+  }
+  const marks: Mark[] = [];
+  for await (const [key, value] of keyed.range(tableRange('mark'))) marks.push(readMark(readNumber(key, 1), value));
+  const producerIds: number[] = [];
+  for await (const [key] of keyed.range(tableRange('session'))) producerIds.push(readNumber(key, 1));
+  const windows: ProducerWindow[] = [];
+  for await (const [key, value] of keyed.range(tableRange('window'))) windows.push(readWindow(key, value));
+  return {
+    applied: readNumber(applied, 0),
+    appliedBytes: await loadNumber(keyed, APPLIED_BYTES_KEY),
+    trimmed: await loadNumber(keyed, TRIMMED_KEY),
+    marks,
+    topics: await loadTopics(keyed),
+    producerIds,
+    windows,
+  };
+}
+
+/** Removes everything. The applied index goes first: should this be interrupted, the rest is worth nothing, and known to be. */
+export async function clearStored(keyed: KeyedState): Promise<void> {
+  await keyed.write([], [APPLIED_KEY]);
+  await keyed.sync();
+  let keys: Buffer[] = [];
+  for await (const [key] of keyed.range(EVERYTHING)) {
+    keys.push(key);
+    if (keys.length < CLEAR_BATCH) continue;
+    await keyed.write([], keys);
+    keys = [];
+  }
+  if (keys.length > 0) await keyed.write([], keys);
+}
+
+async function loadNumber(keyed: KeyedState, key: Buffer): Promise<number> {
+  const value = await keyed.get(key);
+  return value === undefined ? 0 : readNumber(value, 0);
+}
+
+async function loadTopics(keyed: KeyedState): Promise<StoredState['topics']> {
+  const topics: StoredState['topics'][number][] = [];
+  for await (const [key, value] of keyed.range(tableRange('topic'))) {
+    const { name, queues } = JSON.parse(value.toString()) as { name: string; queues: number };
+    const id = key.readUInt32BE(1);
+    const ranges: OffsetRange[] = new Array(queues).fill({ first: 0, next: 0 });
+    for await (const [queue, range] of keyed.range({ from: queueKey(id, 0), to: queueKey(id, queues) })) {
+      ranges[queue.readUInt32BE(5)] = { first: readNumber(range, 0), next: readNumber(range, 8) };
+    }
+    topics.push({ id, name, ranges });
+  }
+  return topics;
+}

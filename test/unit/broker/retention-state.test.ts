@@ -1,0 +1,229 @@
+/** Checkpoints, trims and snapshots of the replicated state. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/base/system-clock.ts';
+import { BrokerState, type BrokerStateEvents } from '../../../src/broker/broker-state.ts';
+import { KIND_BATCH, KIND_COMMAND } from '../../../src/broker/entry-kinds.ts';
+import { MAX_MARKS } from '../../../src/broker/limits.ts';
+import { type Mark, Marks, markValue, readMark } from '../../../src/broker/marks.ts';
+import { type Entry, logIndex, term } from '../../../src/raft/types.ts';
+import { CommandCodec, RecordBatchCodec } from '../../../src/rpc/protos.ts';
+import { MemoryKeyedState } from '../memory-keyed-state.ts';
+
+/** Rounds follow at once, so that a test need not wait for them. */
+const clock = { ...systemClock, after: (_: number, task: () => void) => systemClock.after(0, task) };
+const settled = () => new Promise((resolve) => setTimeout(resolve, 10));
+
+class Fixture {
+  readonly snapshots = new Map<number, Buffer>();
+  readonly trimmed: number[] = [];
+  readonly keyed = new MemoryKeyedState();
+  state!: BrokerState;
+  index = 0;
+
+  static async open(keyed = new MemoryKeyedState(), index = 0): Promise<Fixture> {
+    const fixture = new Fixture();
+    for (const [key, value] of keyed.entries) fixture.keyed.entries.set(key, value);
+    const events: BrokerStateEvents = {
+      onTopicsChanged: () => {},
+      onCheckpoint: (entry, content) => fixture.snapshots.set(entry.index, Buffer.concat(content)),
+      onTrimmed: (at) => fixture.trimmed.push(at),
+      onFailed: (error) => expect.unreachable(error.message),
+    };
+    fixture.state = await BrokerState.load(fixture.keyed, clock, events);
+    fixture.index = index;
+    return fixture;
+  }
+
+  apply(kind: number, payload: Uint8Array) {
+    this.index += 1;
+    const entry: Entry = { term: term(1), index: logIndex(this.index), kind, payload };
+    return this.state.apply(entry);
+  }
+
+  command(command: Parameters<typeof CommandCodec.encode>[0]) {
+    return this.apply(KIND_COMMAND, CommandCodec.encode(command));
+  }
+
+  batch(fields: { producerId?: number; firstSequence?: number; count?: number; queue?: number }) {
+    return this.apply(KIND_BATCH, RecordBatchCodec.encode({ topicId: 1, queue: 0, count: 1, ...fields }));
+  }
+
+  queues() {
+    return this.state.topics.all().map(({ queues }) => queues.map(({ firstOffset, nextOffset }) => [firstOffset, nextOffset]));
+  }
+
+  async restored(index: number, into = new MemoryKeyedState()): Promise<Fixture> {
+    const fixture = await Fixture.open(into, index);
+    const snapshot = this.snapshots.get(index) as Buffer;
+    await fixture.state.restore(pieces(snapshot, 7));
+    return fixture;
+  }
+}
+
+async function* pieces(bytes: Buffer, length: number): AsyncGenerator<Buffer> {
+  for (let at = 0; at < bytes.length; at += length) yield bytes.subarray(at, at + length);
+}
+
+describe('a trim', () => {
+  it('moves the first offset of every queue to where it was at the checkpoint, and no further', async () => {
+    const fixture = await Fixture.open();
+    fixture.command({ createTopic: { name: 't', queues: 2 } });
+    for (let at = 0; at < 5; at += 1) fixture.batch({ count: 3 });
+    fixture.command({ checkpoint: { wallMs: 1 } });
+    const checkpoint = fixture.index;
+    fixture.batch({ count: 4 });
+    fixture.batch({ count: 4, queue: 1 });
+    fixture.command({ trim: { index: checkpoint } });
+    expect(fixture.queues()).toEqual([
+      [
+        [15, 19],
+        [0, 4],
+      ],
+    ]);
+    expect(fixture.trimmed).toEqual([checkpoint]);
+  });
+
+  it('at something that is no checkpoint changes nothing', async () => {
+    const fixture = await Fixture.open();
+    fixture.command({ createTopic: { name: 't', queues: 1 } });
+    fixture.batch({});
+    fixture.command({ trim: { index: 2 } });
+    expect(fixture.queues()).toEqual([[[0, 1]]]);
+    expect(fixture.trimmed).toEqual([]);
+  });
+
+  it('takes the index of what is gone out of the store, and leaves the rest', async () => {
+    const fixture = await Fixture.open();
+    fixture.command({ createTopic: { name: 't', queues: 1 } });
+    for (let at = 0; at < 2_500; at += 1) fixture.batch({});
+    fixture.command({ checkpoint: { wallMs: 1 } });
+    const checkpoint = fixture.index;
+    for (let at = 0; at < 10; at += 1) fixture.batch({});
+    await settled();
+    const rows = () => [...fixture.keyed.entries.keys()].filter((key) => key.startsWith('69')).length;
+    expect(rows()).toBe(2_510);
+    fixture.command({ trim: { index: checkpoint } });
+    await settled();
+    expect(rows()).toBe(10);
+    const again = await Fixture.open(fixture.keyed);
+    expect(again.queues()).toEqual([[[2_500, 2_510]]]);
+    expect(again.state.marks.all().map(({ index }) => index)).toEqual([checkpoint]);
+  });
+});
+
+describe('a snapshot', () => {
+  it('has the same bytes on every replica', async () => {
+    const one = await Fixture.open();
+    const other = await Fixture.open();
+    for (const fixture of [one, other]) {
+      fixture.command({ createTopic: { name: 't', queues: 3 } });
+      fixture.command({ openProducer: {} });
+      fixture.batch({ producerId: 2, firstSequence: 0, count: 2 });
+      if (fixture === one) await settled();
+      fixture.command({ checkpoint: { wallMs: 77 } });
+    }
+    expect(one.snapshots.get(4)).toEqual(other.snapshots.get(4));
+  });
+
+  it('lets a replica go on as if it had applied everything: offsets, producers, checkpoints', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(
+          fc.record({
+            producer: fc.integer({ min: 0, max: 2 }),
+            sequence: fc.integer({ min: 0, max: 5 }),
+            queue: fc.integer({ min: 0, max: 1 }),
+          }),
+          {
+            maxLength: 40,
+          },
+        ),
+        fc.integer({ min: 0, max: 40 }),
+        async (steps, cut) => {
+          const live = await Fixture.open();
+          live.command({ createTopic: { name: 't', queues: 2 } });
+          for (let producer = 0; producer < 2; producer += 1) live.command({ openProducer: {} });
+          let checkpoint = 0;
+          const tail: (typeof steps)[number][] = [];
+          const results: unknown[] = [];
+          steps.forEach((step, at) => {
+            if (at === Math.min(cut, steps.length - 1)) {
+              live.command({ checkpoint: { wallMs: at } });
+              checkpoint = live.index;
+            }
+            const result = live.batch({
+              producerId: step.producer === 0 ? 0 : step.producer + 1,
+              firstSequence: step.sequence,
+              queue: step.queue,
+            });
+            if (checkpoint > 0) {
+              tail.push(step);
+              results.push(result);
+            }
+          });
+          if (checkpoint === 0) return;
+          const other = await live.restored(checkpoint);
+          const replayed = tail.map((step) =>
+            other.batch({
+              producerId: step.producer === 0 ? 0 : step.producer + 1,
+              firstSequence: step.sequence,
+              queue: step.queue,
+            }),
+          );
+          expect(replayed).toEqual(results);
+          const ends = (fixture: Fixture) => fixture.queues().map((queues) => queues.map(([, next]) => next));
+          expect(ends(other)).toEqual(ends(live));
+          live.command({ checkpoint: { wallMs: 1_000 } });
+          other.command({ checkpoint: { wallMs: 1_000 } });
+          expect(other.snapshots.get(live.index)).toEqual(live.snapshots.get(live.index));
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('replaces everything, is durable, and is taken for nothing when it was interrupted', async () => {
+    const source = await Fixture.open();
+    source.command({ createTopic: { name: 't', queues: 1 } });
+    for (let at = 0; at < 20; at += 1) source.batch({ count: 2 });
+    source.command({ checkpoint: { wallMs: 5 } });
+    const { index } = source;
+    const stale = new MemoryKeyedState();
+    const old = await Fixture.open(stale);
+    old.command({ createTopic: { name: 't', queues: 1 } });
+    for (let at = 0; at < 5; at += 1) old.batch({ count: 2 });
+    await settled();
+    const target = await source.restored(index, old.keyed);
+    expect(target.queues()).toEqual([[[40, 40]]]);
+    expect([...target.keyed.entries.keys()].filter((key) => key.startsWith('69'))).toEqual([]);
+    const again = await Fixture.open(target.keyed, index);
+    expect(again.queues()).toEqual([[[40, 40]]]);
+    expect(again.state.appliedIndex).toBe(index);
+    // As a crash between clearing and the last batch leaves it.
+    again.keyed.entries.delete(Buffer.from('a').toString('hex'));
+    const interrupted = await Fixture.open(again.keyed);
+    expect(interrupted.state.appliedIndex).toBe(0);
+    expect(interrupted.keyed.entries.size).toBe(0);
+  });
+});
+
+describe('marks', () => {
+  const mark = (index: number, wallMs: number): Mark => ({ index, wallMs, appliedBytes: index * 10, queues: [] });
+
+  it('stay within their limit, keep the first and the last, and spread over the time', () => {
+    const marks = new Marks([]);
+    for (let at = 1; at <= 1_000; at += 1) marks.add(mark(at, at * 1_000));
+    const all = marks.all();
+    expect(all).toHaveLength(MAX_MARKS);
+    expect(all[0]?.index).toBe(1);
+    expect(all.at(-1)?.index).toBe(1_000);
+    const gaps = all.slice(1).map(({ wallMs }, at) => wallMs - (all[at]?.wallMs ?? 0));
+    expect(Math.max(...gaps)).toBeLessThan((4 * 1_000_000) / MAX_MARKS);
+  });
+
+  it('are read as they were written', () => {
+    const one = { index: 9, wallMs: 2 ** 41, appliedBytes: 2 ** 45, queues: [{ topicId: 3, queue: 2, nextOffset: 2 ** 40 }] };
+    expect(readMark(9, markValue(one))).toEqual(one);
+  });
+});
