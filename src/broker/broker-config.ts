@@ -25,6 +25,10 @@ export interface BrokerConfig {
   readonly segmentBytes: number;
   /** Recent log entries kept in memory, bytes, from 1 MiB. Default 8 MiB; older ones come out of the page cache, checked. */
   readonly cacheBytes: number;
+  /** How long records are kept, ms, 1 minute to 10 years; 0: their age does not matter. Default 72 hours. What is older goes by the piece, a 32nd of this at a time. */
+  readonly retentionMs: number;
+  /** How much of the newest data is kept, bytes, from 1 MiB; 0: the size does not matter. Default 0. What is more goes by the piece, at least a log file at a time. */
+  readonly retentionBytes: number;
 }
 
 export const BROKER_DEFAULTS = {
@@ -36,4 +40,6 @@ export const BROKER_DEFAULTS = {
   maxBatchBytes: 4 * 1024 * 1024,
   segmentBytes: 64 * 1024 * 1024,
   cacheBytes: 8 * 1024 * 1024,
+  retentionMs: 72 * 60 * 60 * 1_000,
+  retentionBytes: 0,
 } as const;

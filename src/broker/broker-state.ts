@@ -34,7 +34,7 @@ import {
   windowKey,
 } from './state-keys.ts';
 import { decodeSnapshot, encodeSnapshot, type GroupImage, sessionImage } from './state-snapshot.ts';
-import { type StoreRound, StoreRounds } from './store-rounds.ts';
+import { type StoreRound, StoreRounds, type WhenDurable } from './store-rounds.ts';
 import { clearStored, loadStored } from './stored-state.ts';
 import { type Topic, Topics } from './topics.ts';
 
@@ -51,6 +51,7 @@ export interface BrokerStateEvents {
   onCheckpoint(entry: Entry, content: readonly Buffer[]): void;
   /** The group decided that nothing up to this entry is held any longer. */
   onTrimmed(index: LogIndex): void;
+  readonly whenDurable: WhenDurable;
   /** Terminal: the state can no longer be stored. */
   onFailed(error: Error): void;
 }
@@ -75,7 +76,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
   private constructor(keyed: KeyedState, clock: Clock, events: BrokerStateEvents) {
     this.keyed = keyed;
     this.#events = events;
-    this.#rounds = new StoreRounds(keyed, clock, () => this.#collect(), events.onFailed);
+    this.#rounds = new StoreRounds(keyed, clock, () => this.#collect(), events);
     this.#cleaner = new IndexCleaner(keyed, clock, events.onFailed);
   }
 
@@ -352,7 +353,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     const stored = (): void => {
       for (const queue of queues) queue.stored();
     };
-    return { puts, deletes, stored };
+    return { applied: this.#applied, puts, deletes, stored };
   }
 }
 

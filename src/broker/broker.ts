@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
 import type { RaftConfig } from '../raft/config.ts';
-import { type NodeId, nodeId } from '../raft/types.ts';
+import { type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
 import { Replica } from '../replica/replica.ts';
 import { RpcNetwork } from '../replica/rpc-network.ts';
 import type { RpcServer } from '../rpc/transport.ts';
@@ -60,6 +60,7 @@ export async function startBroker(
     onTopicsChanged: () => onTopicsChanged(),
     onCheckpoint: () => {},
     onTrimmed: () => {},
+    whenDurable: (index: LogIndex) => replica?.whenDurable(index) ?? Promise.resolve(false),
     onFailed: fail,
   };
   const state = await BrokerState.load(keyed, clock, events);

@@ -63,6 +63,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   /** First index of this node's current leadership: applied up to here, it knows all that was committed before it. */
   #leaderSince: LogIndex | undefined;
   #caughtUpWaiters: (() => void)[] = [];
+  /** In the order of their asking: what is applied later is asked for later. */
+  #durableWaiters: { readonly index: LogIndex; readonly resolve: (durable: boolean) => void }[] = [];
 
   constructor(options: ReplicaOptions<Result>) {
     const { config, log, random, clock, stateMachine } = options;
@@ -119,6 +121,13 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return new Promise((resolve) => this.#caughtUpWaiters.push(resolve));
   }
 
+  /** Resolves to true when this node's log is durable up to `index`, to false when the replica stops before. */
+  whenDurable(index: LogIndex): Promise<boolean> | true {
+    if (this.durableIndex >= index) return true;
+    if (this.#stopped) return Promise.resolve(false);
+    return new Promise((resolve) => this.#durableWaiters.push({ index, resolve }));
+  }
+
   transferLeader(to: NodeId | undefined): void {
     this.#step({ type: 'transferLeader', to });
   }
@@ -142,6 +151,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#durableSequence = sequence;
     this.#releaseHeld();
     this.#step({ type: 'written', sequence, term });
+    if (this.#durableWaiters.length > 0) this.#wakeDurable();
   }
 
   onFailed(error: Error): void {
@@ -158,6 +168,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     for (const { onRefused } of this.#queued.splice(0)) onRefused('stopped');
     this.#pending.abandon();
     this.#wakeCaughtUp();
+    for (const { resolve } of this.#durableWaiters.splice(0)) resolve(false);
   }
 
   #roomFor(entries: readonly Entry[]): boolean {
@@ -315,6 +326,15 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       }
       if (this.caughtUp) this.#wakeCaughtUp();
     }
+  }
+
+  #wakeDurable(): void {
+    const { durableIndex } = this;
+    this.#durableWaiters = this.#durableWaiters.filter(({ index, resolve }) => {
+      if (index > durableIndex) return true;
+      resolve(true);
+      return false;
+    });
   }
 
   #wakeCaughtUp(): void {

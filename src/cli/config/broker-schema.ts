@@ -62,6 +62,22 @@ export const brokerSchema = z.strictObject({
     { minimum: MIB },
     { meaning: 'Recent log entries kept in memory for readers and peers.', unit: 'bytes' },
   ).default(BROKER_DEFAULTS.cacheBytes),
+  retentionMs: wholeNumber(
+    { minimum: 0, maximum: 10 * 365 * 24 * 60 * 60 * 1_000 },
+    {
+      meaning:
+        'How long records are kept at least; 0: their age does not matter. What is older goes by the piece, a 32nd of this at a time. The same on each member.',
+      unit: 'ms',
+    },
+  ).default(BROKER_DEFAULTS.retentionMs),
+  retentionBytes: wholeNumber(
+    { minimum: 0 },
+    {
+      meaning:
+        'How much of the newest data is kept at least; 0: the size does not matter. What is more goes by the piece, at least a log file at a time. The same on each member.',
+      unit: 'bytes',
+    },
+  ).default(BROKER_DEFAULTS.retentionBytes),
 });
 
 export type BrokerFile = z.infer<typeof brokerSchema>;

@@ -12,6 +12,7 @@ const NO_EVENTS: BrokerStateEvents = {
   onTopicsChanged: () => {},
   onCheckpoint: () => {},
   onTrimmed: () => {},
+  whenDurable: () => true,
   onFailed: (error: Error) => expect.unreachable(error.message),
 };
 

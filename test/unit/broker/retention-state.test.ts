@@ -28,6 +28,7 @@ class Fixture {
       onTopicsChanged: () => {},
       onCheckpoint: (entry, content) => fixture.snapshots.set(entry.index, Buffer.concat(content)),
       onTrimmed: (at) => fixture.trimmed.push(at),
+      whenDurable: () => true,
       onFailed: (error) => expect.unreachable(error.message),
     };
     fixture.state = await BrokerState.load(fixture.keyed, clock, events);
