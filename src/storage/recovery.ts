@@ -4,7 +4,7 @@
  *
  * | fact                                                                  | decision            |
  * |-----------------------------------------------------------------------|---------------------|
- * | the next segment begins with unit s                                   | go on there         |
+ * | the next segment that is not empty begins with unit s                 | go on there         |
  * | a whole header of a newer format                                      | refuse: newer       |
  * | a later unit says that s was durable                                  | refuse: rot         |
  * | a later unit that the writer cannot have put there                    | refuse: contradiction |
@@ -15,6 +15,7 @@
  * looks the same is rot in the very last write, which is why `close` seals it with an empty unit.
  */
 import type { HardState, Term } from '../raft/types.ts';
+import { isZero } from './bytes.ts';
 import type { Disk } from './disk.ts';
 import { EntryIndex } from './entry-index.ts';
 import { damagedLog, newerFormat, type StorageError } from './errors.ts';
@@ -96,9 +97,15 @@ class Recovery {
   }
 
   async run(): Promise<RecoveredLog> {
-    for (const [at, segment] of this.#segments.entries()) {
+    for (let at = 0; ; ) {
+      const segment = this.#segments[at];
+      if (segment === undefined) break;
       const stop = await this.#replay(segment);
-      if (await this.#startsWithExpected(this.#segments[at + 1])) continue;
+      const next = await this.#nextFrom(at + 1);
+      if (next !== undefined) {
+        at = next;
+        continue;
+      }
       const survey = await surveyBehind(this.#segments.slice(at), stop.surveyFrom, this.#sequence + 1, this.#seed);
       if (stop.surveyFrom > stop.position)
         survey.dirty.push({ segment, position: stop.position, bytes: stop.surveyFrom - stop.position });
@@ -149,11 +156,19 @@ class Recovery {
     if (durableSequence === sequence - 1) this.#lastWrite = { segment, position };
   }
 
-  async #startsWithExpected(next: SegmentFile | undefined): Promise<boolean> {
-    if (next === undefined) return false;
+  /**
+   * Where history goes on. A segment whose first unit was torn stays empty when what comes then is too large for it, so empty ones are
+   * passed over.
+   */
+  async #nextFrom(from: number): Promise<number | undefined> {
     const position = SEGMENT_HEADER_BYTES;
-    const head = await next.file.read(position, UNIT_HEADER_BYTES);
-    return this.#expected(decodeUnitHeader(head, 0, { segment: next.number, position }, this.#seed)) !== undefined;
+    for (let at = from; at < this.#segments.length; at += 1) {
+      const { number, file } = this.#segments[at] as SegmentFile;
+      const head = await file.read(position, UNIT_HEADER_BYTES);
+      if (this.#expected(decodeUnitHeader(head, 0, { segment: number, position }, this.#seed)) !== undefined) return at;
+      if (!isZero(head)) return undefined;
+    }
+    return undefined;
   }
 
   #refusal(decision: Decision, survey: Survey, segment: SegmentFile, stop: Stop): StorageError | undefined {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LogFixture, SEGMENT_1, SMALL, settle } from './log-fixture.ts';
+import { LogFixture, SEGMENT_1, SEGMENT_2, SMALL, settle } from './log-fixture.ts';
 import { KEPT, MemoryDisk, type Survival } from './memory-disk.ts';
 
 const DURABLE = ['a', 'b', 'c'];
@@ -172,4 +172,24 @@ test('a torn first write of a segment is cut, and the segment used again', async
   await recovered.flushed();
   const after = await LogFixture.open(torn.crash(KEPT), SMALL);
   expect((await after.texts()).slice(1)).toEqual(['z', 'z'.repeat(6_000)]);
+});
+
+test('a segment whose first unit was torn may stay empty behind what is too large for it', async () => {
+  const disk = new MemoryDisk();
+  const fixture = await LogFixture.open(disk);
+  fixture.write(['x'.repeat(12_000)]);
+  await fixture.flushed();
+  await settle(40);
+  disk.beforeSync = () => new Promise(() => {});
+  // Goes to the second segment, of which the crash leaves the first unit's header alone.
+  fixture.write(['torn'.repeat(300)]);
+  await settle();
+  const torn = disk.crash(({ path, position }) => (path === SEGMENT_2 && position === 4_096 ? 512 : 0));
+  const second = await LogFixture.open(torn);
+  expect(second.log.lastIndex).toBe(1);
+  second.write(['y'.repeat(20_000)]);
+  second.write(['z']);
+  await second.flushed();
+  await second.log.close();
+  expect((await reopen(torn)).log.restored.lastIndex).toBe(3);
 });
