@@ -98,7 +98,8 @@ export class SimProcess {
     return {
       nowMs: () => 1_000 + (scheduler.nowMs - startedAtMs) * rate,
       wallMs: () => Math.floor(EPOCH_MS + scheduler.nowMs * rate + fault.wallOffsetMs),
-      after: (delayMs, task) => after(delayMs, 'timer', task),
+      // Node's timers never fire within the same millisecond. Here that also makes sure that time goes on.
+      after: (delayMs, task) => after(Math.max(1, delayMs), 'timer', task),
       soon: (task) => void after(0, 'soon', task),
     };
   }

@@ -3,8 +3,6 @@ export class Trace {
   readonly #print: ((line: string) => void) | undefined;
   readonly #codes = new Map<string, number>();
   #hash = 0x811c9dc5;
-  /** The last lines, for the report of a failure. */
-  readonly #recent: string[] = [];
 
   constructor(print: ((line: string) => void) | undefined) {
     this.#print = print;
@@ -17,10 +15,6 @@ export class Trace {
   /** Of everything noted up to now. */
   get fingerprint(): string {
     return (this.#hash >>> 0).toString(16).padStart(8, '0');
-  }
-
-  get recent(): readonly string[] {
-    return this.#recent;
   }
 
   /** A step: cheap, for it is noted at each one. `kind` comes from a small set of constants. */
@@ -38,11 +32,12 @@ export class Trace {
   /** Something worth reading. The text is made only when it is read, but its making must not depend on that. */
   note(nowMs: number, who: string, text: () => string): void {
     this.step(nowMs, who);
-    if (this.#print === undefined) return;
-    const line = `${nowMs.toFixed(3).padStart(12)} ${who.padEnd(8)} ${text()}`;
-    this.#recent.push(line);
-    if (this.#recent.length > 200) this.#recent.shift();
-    this.#print(line);
+    if (this.#print !== undefined) this.print(nowMs, who, text());
+  }
+
+  /** For the reader alone: no part of the fingerprint. */
+  print(nowMs: number, who: string, text: string): void {
+    this.#print?.(`${nowMs.toFixed(3).padStart(12)} ${who.padEnd(8)} ${text}`);
   }
 
   #mix(value: number): void {

@@ -1,0 +1,158 @@
+/** A machine that runs a broker: its disk outlives the processes. */
+import type { Logger } from 'pino';
+import { InvariantViolation } from '../../../src/base/assert.ts';
+import { type Broker, startBroker } from '../../../src/broker/broker.ts';
+import { BROKER_DEFAULTS, type BrokerConfig } from '../../../src/broker/broker-config.ts';
+import type { BrokerEnvironment } from '../../../src/broker/broker-environment.ts';
+import type { NodeId } from '../../../src/raft/types.ts';
+import { StorageError } from '../../../src/storage/errors.ts';
+import { openSegmentedLog } from '../../../src/storage/segmented-log.ts';
+import { SimDisk } from '../disk-a/sim-disk.ts';
+import { SimKeyedState } from '../disk-a/sim-keyed-state.ts';
+import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
+import type { SimRandom } from '../engine/sim-random.ts';
+import { ObservedLog, witnessedEvents } from './observed-log.ts';
+import { simLogger } from './sim-logger.ts';
+import type { World } from './world.ts';
+
+/** Whatever starts brokers in production starts one that failed again, after a while. */
+const RESTART_AFTER_FAILURE_MS = 500;
+const MAX_BATCH_BYTES = 16 * 1024;
+
+export class BrokerMachine {
+  readonly id: NodeId;
+  readonly host: string;
+  readonly disk: SimDisk;
+  readonly #keyed: SimKeyedState;
+  readonly #world: World;
+  readonly #random: SimRandom;
+  readonly #config: BrokerConfig;
+  readonly clockFault: ClockFault;
+  #process: SimProcess | undefined;
+  #broker: Broker | undefined;
+  /** Set while the weather keeps it down. */
+  held = false;
+  starts = 0;
+
+  constructor(id: NodeId, world: World, members: BrokerConfig['members'], routers: readonly string[]) {
+    const { scheduler, trace, weather } = world;
+    this.id = id;
+    this.host = id;
+    this.#world = world;
+    this.#random = world.random.fork(`machine ${id}`);
+    this.disk = new SimDisk(scheduler, this.#random.fork('disk'), trace);
+    this.#keyed = new SimKeyedState(scheduler, this.#random.fork('keyed'));
+    this.clockFault = { rate: 1 + weather.clockDrift * (2 * this.#random.fraction() - 1), wallOffsetMs: 0 };
+    const address = members.find((member) => member.id === id)?.address as string;
+    this.#config = {
+      ...BROKER_DEFAULTS,
+      nodeId: id,
+      listen: address,
+      advertise: address,
+      dataDir: '/data',
+      members,
+      routers,
+      maxBatchBytes: MAX_BATCH_BYTES,
+      segmentBytes: weather.segmentBytes,
+      cacheBytes: weather.cacheBytes,
+    };
+  }
+
+  get running(): boolean {
+    return this.#process?.alive === true;
+  }
+
+  get up(): boolean {
+    return this.running && this.#broker !== undefined;
+  }
+
+  get process(): SimProcess | undefined {
+    return this.#process;
+  }
+
+  start(): void {
+    if (this.running) return;
+    const { scheduler, trace, network } = this.#world;
+    this.starts += 1;
+    const process = new SimProcess(this.id, scheduler, this.clockFault);
+    this.#process = process;
+    const logger = simLogger(this.id, scheduler, trace);
+    trace.note(scheduler.nowMs, this.id, () => `starts for the ${this.starts}. time`);
+    const environment: BrokerEnvironment = {
+      clock: process.clock,
+      random: this.#random.fork(`run ${this.starts}`),
+      transport: network.transport(process, this.host),
+      openStorage: (dataDir, _node, options, events) => this.#openStorage(process, dataDir, options, events),
+      observer: this.#world.witness.replicaOf(this.id),
+    };
+    startBroker(this.#config, logger, environment).then(
+      (broker) => this.#started(process, broker, logger),
+      (error) => this.#failed(process, error),
+    );
+  }
+
+  /** SIGKILL, or the power goes. */
+  crash(kind: 'process' | 'power'): void {
+    if (kind === 'power') this.#world.network.powerOff(this.host);
+    this.#end();
+    this.disk.crash(kind);
+    this.#keyed.crash(kind);
+    this.#world.trace.note(this.#world.scheduler.nowMs, this.id, () => (kind === 'power' ? 'loses power' : 'is killed'));
+  }
+
+  powerOn(): void {
+    this.#world.network.powerOn(this.host);
+  }
+
+  /** SIGTERM: resolves when it has gone. */
+  async stop(): Promise<void> {
+    const broker = this.#broker;
+    const process = this.#process;
+    if (broker === undefined || process === undefined || !process.alive) return;
+    this.#world.trace.note(this.#world.scheduler.nowMs, this.id, () => 'is told to stop');
+    await broker.stop();
+    if (process.alive) this.#end();
+  }
+
+  async #openStorage(
+    process: SimProcess,
+    dataDir: string,
+    options: Parameters<BrokerEnvironment['openStorage']>[2],
+    events: Parameters<BrokerEnvironment['openStorage']>[3],
+  ): ReturnType<BrokerEnvironment['openStorage']> {
+    const { witness } = this.#world;
+    const logWitness = witness.logOf(this.id, () => process.alive);
+    const keyed = await this.#keyed.mount(process);
+    const log = await openSegmentedLog(this.disk.mount(process), `${dataDir}/log`, options, witnessedEvents(events, logWitness));
+    witness.opened(this.id, log.restored);
+    return { keyed, log: new ObservedLog(log, logWitness) };
+  }
+
+  #started(process: SimProcess, broker: Broker, _logger: Logger): void {
+    if (!process.alive) return;
+    this.#broker = broker;
+    broker.failed.then((error) => this.#failed(process, error));
+  }
+
+  /** A node that cannot go on says so and exits. Only its disk may be the reason. */
+  #failed(process: SimProcess, error: unknown): void {
+    if (!process.alive) return;
+    const { scheduler, trace } = this.#world;
+    trace.note(scheduler.nowMs, this.id, () => `exits: ${error instanceof Error ? error.message : String(error)}`);
+    const excused = error instanceof StorageError && (error.code === 'IO' || error.code === 'DISK_FULL');
+    if (!excused || error instanceof InvariantViolation) return scheduler.fail(error);
+    this.#end();
+    this.disk.crash('process');
+    this.#keyed.crash('process');
+    scheduler.at(scheduler.nowMs + RESTART_AFTER_FAILURE_MS, 'restart', () => {
+      if (!this.held) this.start();
+    });
+  }
+
+  #end(): void {
+    this.#broker = undefined;
+    if (this.#process?.alive !== true) return;
+    this.#process.kill();
+    this.#world.witness.ended(this.id);
+  }
+}

@@ -1,0 +1,53 @@
+/** A whole simulated cluster: brokers, routers, clients. */
+import { nodeId } from '../../../src/raft/types.ts';
+import { Operator } from '../workload/operating.ts';
+import { createTopic } from '../workload/preparing.ts';
+import type { ProducingOptions } from '../workload/producing.ts';
+import { producing } from '../workload/producing.ts';
+import { following } from '../workload/reading.ts';
+import { BrokerMachine } from './broker-machine.ts';
+import { ClientMachine } from './client-machine.ts';
+import { RouterMachine } from './router-machine.ts';
+import type { World } from './world.ts';
+
+export class SimCluster {
+  readonly brokers: readonly BrokerMachine[];
+  readonly routers: readonly RouterMachine[];
+  readonly producers: readonly ClientMachine[];
+  readonly readers: readonly ClientMachine[];
+  readonly preparer: ClientMachine;
+  readonly operator = new Operator();
+  readonly operatorMachine: ClientMachine;
+  readonly routerAddresses: readonly string[];
+
+  constructor(world: World) {
+    const { weather } = world;
+    const members = nodeNames(weather.nodes).map((id) => ({ id, address: `${id}:9000` }));
+    this.routers = names('r', weather.routers).map((host) => new RouterMachine(host, world));
+    this.routerAddresses = this.routers.map(({ address }) => address);
+    this.brokers = members.map(({ id }) => new BrokerMachine(nodeId(id), world, members, this.routerAddresses));
+    const client = (host: string, program: ConstructorParameters<typeof ClientMachine>[3]): ClientMachine =>
+      new ClientMachine(host, world, this.routerAddresses, program);
+    const options: ProducingOptions = weather;
+    this.producers = names('p', weather.producers).map((host) => client(host, producing(options)));
+    this.readers = names('c', weather.readers).map((host) => client(host, following));
+    this.operatorMachine = client('op', this.operator.program);
+    this.preparer = client('setup', (context) => createTopic(context, weather.queues));
+  }
+
+  get hosts(): readonly string[] {
+    return [...this.brokers, ...this.routers, ...this.producers, ...this.readers].map(({ host }) => host);
+  }
+
+  get clients(): readonly ClientMachine[] {
+    return [...this.producers, ...this.readers];
+  }
+}
+
+export function nodeNames(count: number): readonly string[] {
+  return names('n', count);
+}
+
+function names(letter: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, at) => `${letter}${at + 1}`);
+}

@@ -1,0 +1,227 @@
+/** Makes the weather: draws faults, and ends each after a while. */
+import type { BrokerMachine } from '../cluster/broker-machine.ts';
+import type { SimCluster } from '../cluster/sim-cluster.ts';
+import type { World } from '../cluster/world.ts';
+import type { SimRandom } from '../engine/sim-random.ts';
+import { FAULT_KINDS, type FaultKind } from './weather.ts';
+
+export class Nemesis {
+  readonly #world: World;
+  readonly #cluster: SimCluster;
+  readonly #random: SimRandom;
+  #calm = false;
+  /** How often each fault happened. */
+  readonly counts = new Map<FaultKind, number>();
+
+  constructor(world: World, cluster: SimCluster) {
+    this.#world = world;
+    this.#cluster = cluster;
+    this.#random = world.random.fork('nemesis');
+  }
+
+  start(): void {
+    for (const kind of FAULT_KINDS) {
+      const rate = this.#world.weather.rates[kind];
+      if (rate > 0) this.#next(kind, rate);
+    }
+  }
+
+  /** The weather clears: everything is up, everybody reaches everybody, and stays so. */
+  calm(): void {
+    this.#calm = true;
+    const { network } = this.#world;
+    network.healAll();
+    network.calm();
+    for (const broker of this.#cluster.brokers) {
+      broker.held = false;
+      broker.powerOn();
+      broker.disk.calm();
+      broker.process?.resume();
+      broker.start();
+    }
+    for (const router of this.#cluster.routers) router.start();
+    for (const client of this.#cluster.clients) client.start();
+  }
+
+  #next(kind: FaultKind, perSecond: number): void {
+    const { scheduler } = this.#world;
+    scheduler.at(scheduler.nowMs + this.#random.exponential(1_000 / perSecond), 'fault', () => {
+      if (this.#calm) return;
+      if (this.#strike(kind)) this.counts.set(kind, (this.counts.get(kind) ?? 0) + 1);
+      this.#next(kind, perSecond);
+    });
+  }
+
+  /** Ends a fault later, unless the weather has cleared by then: that ends them all. */
+  #later(minimumMs: number, maximumMs: number, task: () => void): void {
+    const { scheduler } = this.#world;
+    scheduler.at(scheduler.nowMs + this.#random.between(minimumMs, maximumMs), 'heal', () => {
+      if (!this.#calm) task();
+    });
+  }
+
+  #strike(kind: FaultKind): boolean {
+    const { brokers } = this.#cluster;
+    switch (kind) {
+      case 'killNode':
+        return this.#crash(this.#random.pick(brokers), 'process');
+      case 'powerCut':
+        return this.#crash(this.#random.pick(brokers), 'power');
+      case 'powerCutAll':
+        return brokers.map((broker) => this.#crash(broker, 'power')).includes(true);
+      case 'pauseNode':
+        return this.#pause(this.#random.pick(brokers));
+      case 'stopNode':
+        return this.#stop(this.#random.pick(brokers));
+      case 'transferLeader':
+        return this.#transfer();
+      case 'partition':
+        return this.#partition();
+      case 'isolateLeader':
+        return this.#isolateLeader();
+      case 'cutLink':
+        return this.#cut(true);
+      case 'cutOneWay':
+        return this.#cut(false);
+      case 'resetConnections':
+        this.#world.network.resetConnections(...this.#twoHosts());
+        return true;
+      case 'killRouter':
+        return this.#killRouter();
+      case 'killClient':
+        return this.#killClient();
+      case 'wallClockJump':
+        this.#random.pick(brokers).clockFault.wallOffsetMs += this.#random.between(-3_600_000, 3_600_000);
+        return true;
+      default:
+        return this.#disk(kind, this.#random.pick(brokers));
+    }
+  }
+
+  #crash(broker: BrokerMachine, kind: 'process' | 'power'): boolean {
+    if (!broker.running) return false;
+    broker.crash(kind);
+    broker.held = true;
+    this.#later(0, this.#random.pick([50, 500, 5_000]), () => {
+      broker.held = false;
+      broker.powerOn();
+      broker.start();
+    });
+    return true;
+  }
+
+  #pause(broker: BrokerMachine): boolean {
+    const { process } = broker;
+    if (process === undefined || !process.alive || process.paused) return false;
+    process.pause();
+    this.#note(broker.host, 'is paused');
+    this.#later(50, 3_000, () => process.resume());
+    return true;
+  }
+
+  #stop(broker: BrokerMachine): boolean {
+    if (!broker.up || broker.held) return false;
+    broker.held = true;
+    broker
+      .stop()
+      .then(() => {
+        const again = (): void => {
+          broker.held = false;
+          broker.start();
+        };
+        if (this.#calm) again();
+        else this.#later(0, 1_000, again);
+      })
+      .catch((error) => this.#world.scheduler.fail(error));
+    return true;
+  }
+
+  #transfer(): boolean {
+    const to = this.#random.chance(0.5) ? '' : this.#random.pick(this.#cluster.brokers).id;
+    this.#cluster.operator.transferLeader(to);
+    return true;
+  }
+
+  #partition(): boolean {
+    const hosts = this.#random.shuffle(this.#cluster.hosts);
+    const at = this.#random.between(1, hosts.length - 1);
+    const groups = [hosts.slice(0, at), hosts.slice(at)];
+    this.#world.network.partition(groups);
+    this.#note('network', `is parted: ${groups.map((group) => group.join(' ')).join(' | ')}`);
+    this.#later(100, 4_000, () => this.#world.network.healAll());
+    return true;
+  }
+
+  #isolateLeader(): boolean {
+    const leader = this.#leader();
+    if (leader === undefined) return false;
+    const others = this.#cluster.brokers.filter((broker) => broker !== leader).map(({ host }) => host);
+    const way = this.#random.pick(['both', 'in', 'out']);
+    for (const other of others) {
+      if (way !== 'in') this.#world.network.cut(leader.host, other);
+      if (way !== 'out') this.#world.network.cut(other, leader.host);
+    }
+    this.#note(leader.host, `leads and is cut off (${way})`);
+    this.#later(100, 4_000, () => this.#world.network.healAll());
+    return true;
+  }
+
+  #cut(bothWays: boolean): boolean {
+    const [from, to] = this.#twoHosts();
+    const { network } = this.#world;
+    network.cut(from, to);
+    if (bothWays) network.cut(to, from);
+    this.#note('network', `${from} ${bothWays ? '<' : '-'}-/-> ${to}`);
+    this.#later(50, 5_000, () => {
+      network.heal(from, to);
+      network.heal(to, from);
+    });
+    return true;
+  }
+
+  #killRouter(): boolean {
+    const router = this.#random.pick(this.#cluster.routers);
+    if (!router.running) return false;
+    router.kill();
+    this.#later(0, 3_000, () => router.start());
+    return true;
+  }
+
+  #killClient(): boolean {
+    const client = this.#random.pick(this.#cluster.clients);
+    if (!client.running) return false;
+    client.kill();
+    this.#later(0, 1_000, () => client.start());
+    return true;
+  }
+
+  #disk(kind: FaultKind, broker: BrokerMachine): boolean {
+    const { disk } = broker;
+    const { scheduler } = this.#world;
+    this.#note(broker.host, kind);
+    if (kind === 'stallDisk') disk.stallUntil(scheduler.nowMs + this.#random.between(50, 3_000));
+    if (kind === 'failSync') disk.failNextSync();
+    if (kind === 'slowDisk') {
+      disk.slow(this.#random.pick([5, 50]));
+      this.#later(500, 5_000, () => disk.slow(1));
+    }
+    if (kind === 'fillDisk') {
+      disk.setCapacity(disk.usedBytes + this.#random.between(0, 100_000));
+      this.#later(500, 10_000, () => disk.setCapacity(Number.MAX_SAFE_INTEGER));
+    }
+    return true;
+  }
+
+  #leader(): BrokerMachine | undefined {
+    return this.#cluster.brokers.find(({ id, running }) => running && this.#world.witness.node(id).role === 'leader');
+  }
+
+  #twoHosts(): [string, string] {
+    const [one, other] = this.#random.shuffle(this.#cluster.hosts);
+    return [one as string, other as string];
+  }
+
+  #note(who: string, what: string): void {
+    this.#world.trace.note(this.#world.scheduler.nowMs, who, () => what);
+  }
+}

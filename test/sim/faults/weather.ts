@@ -1,0 +1,100 @@
+/** How bad a run is. Drawn anew for every seed, each fault with its own rate and half of them not at all: so that some runs see one alone. */
+import type { SimRandom } from '../engine/sim-random.ts';
+
+export interface Weather {
+  readonly nodes: number;
+  readonly routers: number;
+  readonly producers: number;
+  readonly readers: number;
+  readonly queues: number;
+  /** How long faults go on, ms. */
+  readonly safetyMs: number;
+  /** Whether clients stop before the weather clears: progress must be made without them too. */
+  readonly quiet: boolean;
+  /** Per second of simulated time, for the whole cluster. */
+  readonly rates: Readonly<Record<FaultKind, number>>;
+  /** Of peer messages. */
+  readonly peerLoss: number;
+  readonly peerDuplication: number;
+  readonly peerReorder: number;
+  readonly latencyMs: number;
+  readonly clockDrift: number;
+  readonly segmentBytes: number;
+  readonly cacheBytes: number;
+  readonly maxRecordBytes: number;
+  readonly meanPauseMs: number;
+  readonly maxBurst: number;
+  readonly deliveryTimeoutMs: number;
+  readonly maxInFlightBatches: number;
+}
+
+export const FAULT_KINDS = [
+  'killNode',
+  'powerCut',
+  'powerCutAll',
+  'pauseNode',
+  'stopNode',
+  'transferLeader',
+  'partition',
+  'isolateLeader',
+  'cutLink',
+  'cutOneWay',
+  'resetConnections',
+  'killRouter',
+  'killClient',
+  'wallClockJump',
+  'stallDisk',
+  'slowDisk',
+  'fillDisk',
+  'failSync',
+] as const;
+export type FaultKind = (typeof FAULT_KINDS)[number];
+
+/** The most often, per second, that a fault is drawn. */
+const MOST: Readonly<Record<FaultKind, number>> = {
+  killNode: 0.5,
+  powerCut: 0.5,
+  powerCutAll: 0.1,
+  pauseNode: 0.3,
+  stopNode: 0.3,
+  transferLeader: 0.5,
+  partition: 0.3,
+  isolateLeader: 0.3,
+  cutLink: 0.5,
+  cutOneWay: 0.5,
+  resetConnections: 1,
+  killRouter: 0.2,
+  killClient: 0.2,
+  wallClockJump: 0.5,
+  stallDisk: 0.2,
+  slowDisk: 0.2,
+  fillDisk: 0.1,
+  failSync: 0.1,
+};
+
+export function drawWeather(random: SimRandom): Weather {
+  const some = (most: number): number => (random.chance(0.5) ? random.fraction() * most : 0);
+  const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, some(MOST[kind])])) as Record<FaultKind, number>;
+  return {
+    nodes: random.pick([1, 3, 3, 3, 3, 3, 5, 5]),
+    routers: random.between(1, 2),
+    producers: random.between(1, 3),
+    readers: random.between(1, 2),
+    queues: random.between(1, 4),
+    safetyMs: random.between(5_000, 30_000),
+    quiet: random.chance(0.2),
+    rates,
+    peerLoss: some(0.2),
+    peerDuplication: some(0.2),
+    peerReorder: some(0.2),
+    latencyMs: random.pick([0.1, 0.5, 2, 10]),
+    clockDrift: some(0.02),
+    segmentBytes: random.pick([16, 64, 256]) * 1024,
+    cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
+    maxRecordBytes: random.pick([10, 100, 1_000]),
+    meanPauseMs: random.pick([5, 50, 300]),
+    maxBurst: random.pick([1, 5, 20]),
+    deliveryTimeoutMs: random.pick([1_000, 5_000, 30_000]),
+    maxInFlightBatches: random.pick([1, 4, 32]),
+  };
+}

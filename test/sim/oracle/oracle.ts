@@ -1,0 +1,127 @@
+/**
+ * What clients were told, and whether the log agrees. Every record carries a serial of its own.
+ *
+ * - Acknowledged: it is at its offset, once, for ever.
+ * - Failed or never answered: it may be there or not, at most once.
+ * - Read: somebody sent it, and whoever reads the offset reads the same; offsets come without gaps and never go back.
+ * - The records of one producer stand in a queue in the order in which it sent them.
+ */
+import { check } from '../invariants/invariant.ts';
+
+export interface Place {
+  readonly queue: number;
+  readonly offset: number;
+}
+
+interface Sent {
+  readonly producer: string;
+  readonly number: number;
+  outcome: 'open' | 'acknowledged' | 'failed';
+  place: Place | undefined;
+}
+
+export class Oracle {
+  readonly #sent = new Map<string, Sent>();
+  readonly #places = new Map<string, string>();
+  readonly #progress = new Map<string, number>();
+  #acknowledged = 0;
+  #failed = 0;
+  #reads = 0;
+
+  get counts(): { sent: number; acknowledged: number; failed: number; read: number } {
+    return { sent: this.#sent.size, acknowledged: this.#acknowledged, failed: this.#failed, read: this.#reads };
+  }
+
+  get open(): number {
+    return this.#sent.size - this.#acknowledged - this.#failed;
+  }
+
+  sending(producer: string, number: number): string {
+    const serial = `${producer}#${number}`;
+    check(!this.#sent.has(serial), 'Oracle', () => `serial ${serial} is used twice`);
+    this.#sent.set(serial, { producer, number, outcome: 'open', place: undefined });
+    return serial;
+  }
+
+  acknowledged(serial: string, place: Place): void {
+    const sent = this.#get(serial);
+    check(sent.outcome === 'open', 'Answered Once', () => `${serial} has two outcomes`);
+    sent.outcome = 'acknowledged';
+    this.#acknowledged += 1;
+    this.#settle(serial, sent, place, 'acknowledged');
+  }
+
+  /** Rejected, or its client died: the outcome is unknown. */
+  failed(serial: string): void {
+    const sent = this.#get(serial);
+    check(sent.outcome === 'open', 'Answered Once', () => `${serial} has two outcomes`);
+    sent.outcome = 'failed';
+    this.#failed += 1;
+  }
+
+  /** A reader begins, or begins again, with the first offset of the queue. */
+  readingFrom(reader: string, queue: number, offset: number): void {
+    this.#progress.set(`${reader}/${queue}`, offset);
+    for (const key of [...this.#progress.keys()]) if (key.startsWith(`${reader}/${queue} `)) this.#progress.delete(key);
+  }
+
+  read(reader: string, place: Place, serial: string): void {
+    this.#reads += 1;
+    const { queue, offset } = place;
+    const key = `${reader}/${queue}`;
+    const expected = this.#progress.get(key) ?? 0;
+    check(
+      offset === expected,
+      'Nothing Missed, Nothing Twice',
+      () => `${reader} reads offset ${offset} of queue ${queue}, ${expected} was next`,
+    );
+    this.#progress.set(key, offset + 1);
+    const sent = this.#sent.get(serial);
+    check(sent !== undefined, 'No Phantoms', () => `${reader} reads ${JSON.stringify(serial)}, which nobody sent`);
+    if (sent === undefined) return;
+    this.#settle(serial, sent, place, `read by ${reader}`);
+    const order = `${key} ${sent.producer}`;
+    const before = this.#progress.get(order) ?? -1;
+    check(sent.number > before, 'Order Of A Producer', () => `${reader} reads ${serial} after ${sent.producer}#${before}`);
+    this.#progress.set(order, sent.number);
+  }
+
+  /** Everything acknowledged was read by `reader`, who has read all there is. */
+  checkComplete(reader: string): void {
+    for (const [serial, { outcome, place }] of this.#sent) {
+      if (outcome !== 'acknowledged' || place === undefined) continue;
+      const read = this.#progress.get(`${reader}/${place.queue}`) ?? 0;
+      check(
+        place.offset < read,
+        'Acknowledged Is There',
+        () => `${serial} was acknowledged at ${place.queue}/${place.offset}, the queue ends at ${read}`,
+      );
+    }
+  }
+
+  /** One serial, one place; one place, one serial. */
+  #settle(serial: string, sent: Sent, place: Place, how: string): void {
+    const { queue, offset } = place;
+    const known = sent.place;
+    check(
+      known === undefined || (known.queue === queue && known.offset === offset),
+      'Exactly Once',
+      () => `${serial} is at ${known?.queue}/${known?.offset} and, ${how}, at ${queue}/${offset}`,
+    );
+    sent.place = place;
+    const name = `${queue}/${offset}`;
+    const other = this.#places.get(name);
+    check(
+      other === undefined || other === serial,
+      'Offsets Never Change',
+      () => `offset ${name} holds ${other} and, ${how}, ${serial}`,
+    );
+    this.#places.set(name, serial);
+  }
+
+  #get(serial: string): Sent {
+    const sent = this.#sent.get(serial);
+    if (sent === undefined) throw new Error(`${serial} was never sent`);
+    return sent;
+  }
+}

@@ -1,0 +1,24 @@
+/** A client program: what runs in a client's process, over and over as it is killed and started again. */
+
+import type { Clock } from '../../../src/base/clock.ts';
+import type { LograftClient } from '../../../src/client/client.ts';
+import type { SimRandom } from '../engine/sim-random.ts';
+import type { Oracle } from '../oracle/oracle.ts';
+
+export const TOPIC = 'orders';
+
+export interface ProgramContext {
+  /** Unique over all runs of all programs. */
+  readonly name: string;
+  readonly client: LograftClient;
+  readonly clock: Clock;
+  readonly random: SimRandom;
+  readonly oracle: Oracle;
+  /** The oracle's word is final: what it throws ends the run. */
+  guard<Result>(look: () => Result): Result;
+  /** No further records are to be sent; what is under way may end. */
+  readonly closing: () => boolean;
+  onDeath(task: () => void): void;
+}
+
+export type Program = (context: ProgramContext) => Promise<void>;
