@@ -1,3 +1,4 @@
+import type { RaftConfig } from '../raft/config.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { ReplicaObserver } from '../replica/replica-observer.ts';
 import { type Environment, machine } from '../rpc/environment.ts';
@@ -10,6 +11,8 @@ import type { SegmentedLogOptions } from '../storage/segmented-log-options.ts';
 export interface BrokerEnvironment extends Environment {
   openStorage(dataDir: string, node: NodeId, options: SegmentedLogOptions, events: RaftLogEvents): Promise<DataDirectory>;
   readonly observer?: ReplicaObserver | undefined;
+  /** Limits of consensus other than the usual ones: small ones bring about what happens once in a blue moon. */
+  readonly raftLimits?: Partial<RaftConfig> | undefined;
 }
 
 export const brokerMachine: BrokerEnvironment = {

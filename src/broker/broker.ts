@@ -75,7 +75,7 @@ export async function startBroker(
   };
   onTopicsChanged = announce;
   replica = new Replica<ApplyResult>({
-    config: raftConfig(self, members, config),
+    config: { ...raftConfig(self, members, config), ...environment.raftLimits },
     log,
     network,
     stateMachine: state,

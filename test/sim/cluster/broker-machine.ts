@@ -84,6 +84,7 @@ export class BrokerMachine {
       transport: network.transport(process, this.host),
       openStorage: (dataDir, _node, options, events) => this.#openStorage(process, dataDir, options, events),
       observer: this.#world.witness.replicaOf(this.id),
+      raftLimits: this.#world.weather.raftLimits,
     };
     startBroker(this.#config, logger, environment).then(
       (broker) => this.#started(process, broker, logger),

@@ -65,6 +65,8 @@ export class Nemesis {
     switch (kind) {
       case 'killNode':
         return this.#crash(this.#random.pick(brokers), 'process');
+      case 'killLeader':
+        return this.#killLeader();
       case 'powerCut':
         return this.#crash(this.#random.pick(brokers), 'power');
       case 'powerCutAll':
@@ -108,6 +110,11 @@ export class Nemesis {
       broker.start();
     });
     return true;
+  }
+
+  #killLeader(): boolean {
+    const leader = this.#leader();
+    return leader !== undefined && this.#crash(leader, this.#random.pick(['process', 'power']));
   }
 
   #pause(broker: BrokerMachine): boolean {

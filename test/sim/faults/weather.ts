@@ -19,6 +19,12 @@ export interface Weather {
   readonly peerReorder: number;
   readonly latencyMs: number;
   readonly clockDrift: number;
+  /** Windows and messages of consensus: tiny ones cut everything into small steps. */
+  readonly raftLimits: {
+    readonly maxAppendBytes: number;
+    readonly maxInflightAppends: number;
+    readonly maxUncommittedBytes: number;
+  };
   readonly segmentBytes: number;
   readonly cacheBytes: number;
   readonly maxRecordBytes: number;
@@ -30,6 +36,7 @@ export interface Weather {
 
 export const FAULT_KINDS = [
   'killNode',
+  'killLeader',
   'powerCut',
   'powerCutAll',
   'pauseNode',
@@ -53,6 +60,7 @@ export type FaultKind = (typeof FAULT_KINDS)[number];
 /** The most often, per second, that a fault is drawn. */
 const MOST: Readonly<Record<FaultKind, number>> = {
   killNode: 0.5,
+  killLeader: 0.5,
   powerCut: 0.5,
   powerCutAll: 0.1,
   pauseNode: 0.3,
@@ -74,7 +82,9 @@ const MOST: Readonly<Record<FaultKind, number>> = {
 
 export function drawWeather(random: SimRandom): Weather {
   const some = (most: number): number => (random.chance(0.5) ? random.fraction() * most : 0);
-  const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, some(MOST[kind])])) as Record<FaultKind, number>;
+  // Now and then everything comes at once.
+  const storm = random.pick([1, 1, 1, 3, 8]);
+  const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, storm * some(MOST[kind])])) as Record<FaultKind, number>;
   return {
     nodes: random.pick([1, 3, 3, 3, 3, 3, 5, 5]),
     routers: random.between(1, 2),
@@ -89,11 +99,16 @@ export function drawWeather(random: SimRandom): Weather {
     peerReorder: some(0.2),
     latencyMs: random.pick([0.1, 0.5, 2, 10]),
     clockDrift: some(0.02),
+    raftLimits: {
+      maxAppendBytes: random.pick([1, 300, 4_000, 1024 * 1024]),
+      maxInflightAppends: random.pick([1, 4, 64]),
+      maxUncommittedBytes: random.pick([2_000, 100_000, 64 * 1024 * 1024]),
+    },
     segmentBytes: random.pick([16, 64, 256]) * 1024,
     cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
     maxRecordBytes: random.pick([10, 100, 1_000]),
-    meanPauseMs: random.pick([5, 50, 300]),
-    maxBurst: random.pick([1, 5, 20]),
+    meanPauseMs: random.pick([20, 100, 300, 1_000]),
+    maxBurst: random.pick([1, 3, 10]),
     deliveryTimeoutMs: random.pick([1_000, 5_000, 30_000]),
     maxInFlightBatches: random.pick([1, 4, 32]),
   };

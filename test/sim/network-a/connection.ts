@@ -1,7 +1,10 @@
 /** A simulated TCP connection: keeps order, holds back what a cut link delays, and breaks as a real one does. */
 import type { Timer } from '../../../src/base/clock.ts';
 import type { SimProcess } from '../engine/sim-process.ts';
-import { KEEPALIVE_MS, type SimNetwork } from './sim-network.ts';
+import type { Linked, Links } from './links.ts';
+
+/** Without a sign of life for so long a connection is given up. */
+const KEEPALIVE_MS = 15_000;
 
 export interface End {
   readonly host: string;
@@ -22,8 +25,8 @@ export interface ConnectionEvents {
   broken(side: Side, why: string): void;
 }
 
-export class Connection {
-  readonly #network: SimNetwork;
+export class Connection implements Linked {
+  readonly #network: Links;
   readonly #ends: Readonly<Record<Side, End>>;
   readonly #events: ConnectionEvents;
   readonly #to: Readonly<Record<Side, Direction>> = {
@@ -35,7 +38,7 @@ export class Connection {
   /** A side is gone; the other has not been told. */
   #orphan: Side | undefined;
 
-  constructor(network: SimNetwork, client: End, server: End, events: ConnectionEvents) {
+  constructor(network: Links, client: End, server: End, events: ConnectionEvents) {
     this.#network = network;
     this.#ends = { client, server };
     this.#events = events;

@@ -1,125 +1,18 @@
 /** The calling side of the simulated transport. */
-import type { Timer } from '../../../src/base/clock.ts';
 import { withResolvers } from '../../../src/base/with-resolvers.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { MessageStream, StreamEvents } from '../../../src/rpc/stream.ts';
 import { type CallSettings, type Channel, DEFAULT_CALL_TIMEOUT_MS, type Method } from '../../../src/rpc/transport.ts';
 import type { SimProcess } from '../engine/sim-process.ts';
+import { ClientCall, type ClientEvents } from './calls.ts';
 import { Connection } from './connection.ts';
-import { Inflow, Outflow } from './flow.ts';
-import type { SimNetwork } from './sim-network.ts';
-import type { ServerCall } from './sim-server.ts';
+import type { Links } from './links.ts';
+import type { ServerRegistry } from './sim-server.ts';
 
 const CONNECT_TIMEOUT_MS = 20_000;
 const RETRY_UNREACHABLE_MS = 200;
 const FIRST_BACK_OFF_MS = 100;
 const LAST_BACK_OFF_MS = 1_000;
-const PEER_STREAM = '/lograft.internal.v1.Peer/Deliver';
-
-interface ClientEvents {
-  onMessage(bytes: Buffer): void;
-  /** Once: the call is over. */
-  onEnd(error: LograftError | undefined): void;
-  onDrain(): void;
-}
-
-/** One call, seen from the caller. */
-export class ClientCall {
-  readonly path: string;
-  readonly metadata: Readonly<Record<string, string>>;
-  readonly inflow: Inflow;
-  readonly outflow: Outflow;
-  readonly #events: ClientEvents;
-  readonly #channel: SimChannel;
-  #connection: Connection | undefined;
-  #server: ServerCall | undefined;
-  /** Before there is a connection. */
-  #waiting: (() => void)[] = [];
-  #status: LograftError | undefined;
-  #timer: Timer | undefined;
-  #release: (() => void) | undefined;
-  ended = false;
-
-  constructor(channel: SimChannel, path: string, settings: CallSettings, events: ClientEvents) {
-    this.#channel = channel;
-    this.path = path;
-    this.metadata = settings.metadata ?? {};
-    this.#events = events;
-    this.outflow = new Outflow(() => {
-      if (!this.ended) events.onDrain();
-    });
-    this.inflow = new Inflow(
-      (bytes) => {
-        if (!this.ended) events.onMessage(bytes);
-      },
-      () => this.finish(this.#status),
-      (bytes) => this.#connection?.deliver('server', () => this.#server?.outflow.wasRead(bytes)),
-    );
-    this.#limit(settings);
-  }
-
-  connected(connection: Connection, server: ServerCall): void {
-    this.#connection = connection;
-    this.#server = server;
-    for (const task of this.#waiting.splice(0)) task();
-  }
-
-  write(bytes: Buffer): boolean {
-    if (this.ended) return true;
-    const room = this.outflow.wrote(bytes.length);
-    this.#toServer(() => this.#server?.inflow.arrived(bytes), this.path === PEER_STREAM);
-    return room;
-  }
-
-  halfClose(): void {
-    if (!this.ended) this.#toServer(() => this.#server?.inflow.ended());
-  }
-
-  cancel(error: LograftError | undefined): void {
-    if (this.ended) return;
-    this.#toServer(() => this.#server?.cancelled());
-    this.finish(error);
-  }
-
-  /** The server's last word arrived. */
-  closed(status: LograftError | undefined): void {
-    this.#status = status;
-    this.inflow.ended();
-  }
-
-  finish(error: LograftError | undefined): void {
-    if (this.ended) return;
-    this.ended = true;
-    this.#waiting = [];
-    this.#timer?.cancel();
-    this.#release?.();
-    this.#channel.callEnded(this);
-    this.#events.onEnd(error);
-  }
-
-  #toServer(task: () => void, loosely = false): void {
-    const send = (): void => {
-      if (loosely) this.#connection?.deliverLoosely('server', task);
-      else this.#connection?.deliver('server', task);
-    };
-    if (this.#connection === undefined) this.#waiting.push(send);
-    else send();
-  }
-
-  #limit({ timeoutMs, signal }: CallSettings): void {
-    const { address } = this.#channel;
-    if (timeoutMs !== undefined) {
-      this.#timer = this.#channel.process.clock.after(timeoutMs, () =>
-        this.cancel(new LograftError('TIMED_OUT', `${address}: no answer within ${timeoutMs} ms`)),
-      );
-    }
-    if (signal === undefined) return;
-    const abort = (): void => this.cancel(new LograftError('CANCELLED', `${address}: cancelled by the caller`));
-    if (signal.aborted) queueMicrotask(abort);
-    signal.addEventListener('abort', abort, { once: true });
-    this.#release = () => signal.removeEventListener('abort', abort);
-  }
-}
 
 type State =
   | { readonly type: 'idle' }
@@ -131,15 +24,17 @@ type State =
 export class SimChannel implements Channel {
   readonly address: string;
   readonly process: SimProcess;
-  readonly #network: SimNetwork;
+  readonly #network: Links;
+  readonly #servers: ServerRegistry;
   readonly #host: string;
   readonly #calls = new Set<ClientCall>();
   #state: State = { type: 'idle' };
   #backOffMs = FIRST_BACK_OFF_MS;
   #closed = false;
 
-  constructor(network: SimNetwork, process: SimProcess, host: string, address: string) {
+  constructor(network: Links, servers: ServerRegistry, process: SimProcess, host: string, address: string) {
     this.#network = network;
+    this.#servers = servers;
     this.process = process;
     this.#host = host;
     this.address = address;
@@ -275,7 +170,7 @@ export class SimChannel implements Channel {
   }
 
   #arrived(host: string): void {
-    const server = this.#network.server(this.address);
+    const server = this.#servers.server(this.address);
     if (server === undefined || !server.process.alive) return this.#refused(`connect ECONNREFUSED ${this.address}`);
     const connection: Connection = new Connection(
       this.#network,
@@ -294,7 +189,7 @@ export class SimChannel implements Channel {
   }
 
   #attach(call: ClientCall, connection: Connection): void {
-    const server = this.#network.server(this.address);
+    const server = this.#servers.server(this.address);
     if (server === undefined) return this.#failSoon(call, this.#unreachable('the server is gone'));
     const serverCall = server.begin(call, connection, this.#host);
     call.connected(connection, serverCall);

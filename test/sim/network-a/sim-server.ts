@@ -1,114 +1,31 @@
 /** The serving side of the simulated transport. */
 import { withResolvers } from '../../../src/base/with-resolvers.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
-import type { Error as ErrorMessage } from '../../../src/rpc/generated/lograft/v1/Error.ts';
-import type { CallContext, Handler } from '../../../src/rpc/handlers.ts';
+import type { Handler } from '../../../src/rpc/handlers.ts';
 import type { MessageStream, StreamEvents } from '../../../src/rpc/stream.ts';
 import type { HostedService, RpcServer } from '../../../src/rpc/transport.ts';
 import type { SimProcess } from '../engine/sim-process.ts';
+import { type ClientCall, type HostedMethod, ServerCall } from './calls.ts';
 import type { Connection } from './connection.ts';
-import { Inflow, Outflow } from './flow.ts';
-import type { ClientCall } from './sim-channel.ts';
-import type { SimNetwork } from './sim-network.ts';
 
-interface Method {
-  readonly handler: Handler;
-  readonly decode: (bytes: Buffer) => unknown;
-  readonly encode: (message: unknown) => Buffer;
-}
-
-interface ServerEvents {
-  onMessage(message: unknown): void;
-  /** The caller finished its side. */
-  onHalfClose(): void;
-  /** The caller is gone. */
-  onGone(): void;
-  onDrain(): void;
-}
-
-/** One call, seen from the server. */
-export class ServerCall {
-  readonly inflow: Inflow;
-  readonly outflow: Outflow;
-  readonly connection: Connection;
-  readonly #client: ClientCall;
-  readonly #server: SimServer;
-  readonly #abort = new AbortController();
-  readonly context: CallContext;
-  #method: Method | undefined;
-  #events: ServerEvents | undefined;
-  ended = false;
-
-  constructor(server: SimServer, client: ClientCall, connection: Connection, host: string) {
-    this.#server = server;
-    this.#client = client;
-    this.connection = connection;
-    this.outflow = new Outflow(() => {
-      if (!this.ended) this.#events?.onDrain();
-    });
-    this.inflow = new Inflow(
-      (bytes) => {
-        if (!this.ended) this.#events?.onMessage(this.#method?.decode(bytes));
-      },
-      () => {
-        if (!this.ended) this.#events?.onHalfClose();
-      },
-      (bytes) => connection.deliver('client', () => client.outflow.wasRead(bytes)),
-    );
-    this.context = {
-      signal: this.#abort.signal,
-      peer: `${host}:40000`,
-      metadata: (name) => client.metadata[name] ?? '',
-    };
-  }
-
-  begin(method: Method, events: ServerEvents): void {
-    this.#method = method;
-    this.#events = events;
-  }
-
-  write(message: unknown): boolean {
-    if (this.ended || this.#method === undefined) return true;
-    const bytes = this.#method.encode(message);
-    const room = this.outflow.wrote(bytes.length);
-    this.connection.deliver('client', () => this.#client.inflow.arrived(bytes));
-    return room;
-  }
-
-  /** The last word. */
-  close(error: unknown): void {
-    if (this.ended) return;
-    this.#finish();
-    const status = error === undefined ? undefined : asReceived(error);
-    this.connection.deliver('client', () => this.#client.closed(status));
-  }
-
-  /** Word came that the caller has given up, or its connection is gone. */
-  cancelled(): void {
-    if (this.ended) return;
-    this.#finish();
-    this.#abort.abort();
-    this.#events?.onGone();
-  }
-
-  #finish(): void {
-    this.ended = true;
-    this.#server.callEnded(this);
-  }
+/** Who listens where. */
+export interface ServerRegistry {
+  server(address: string): SimServer | undefined;
+  closed(server: SimServer): void;
 }
 
 export class SimServer implements RpcServer {
   readonly port: number;
   readonly address: string;
   readonly process: SimProcess;
-  readonly #network: SimNetwork;
-  readonly #methods = new Map<string, Method>();
+  readonly #registry: ServerRegistry;
+  readonly #methods = new Map<string, HostedMethod>();
   readonly #calls = new Set<ServerCall>();
   #idle: (() => void) | undefined;
   serving = false;
 
-  constructor(network: SimNetwork, process: SimProcess, address: string, services: readonly HostedService[]) {
-    this.#network = network;
+  constructor(registry: ServerRegistry, process: SimProcess, address: string, services: readonly HostedService[]) {
+    this.#registry = registry;
     this.process = process;
     this.address = address;
     this.port = Number(address.slice(address.lastIndexOf(':') + 1));
@@ -127,7 +44,7 @@ export class SimServer implements RpcServer {
 
   async close(graceMs: number): Promise<void> {
     this.serving = false;
-    this.#network.closed(this);
+    this.#registry.closed(this);
     const connections = new Set([...this.#calls].map(({ connection }) => connection));
     if (this.#calls.size > 0) {
       const { promise, resolve } = withResolvers<void>();
@@ -169,7 +86,7 @@ export class SimServer implements RpcServer {
   }
 }
 
-function openDuplex(call: ServerCall, method: Method, handler: Extract<Handler, { kind: 'duplex' }>): void {
+function openDuplex(call: ServerCall, method: HostedMethod, handler: Extract<Handler, { kind: 'duplex' }>): void {
   let events: StreamEvents<unknown> | undefined;
   let told = false;
   const finish = (error: unknown): void => {
@@ -200,7 +117,7 @@ function openDuplex(call: ServerCall, method: Method, handler: Extract<Handler, 
   events = handler.open(stream, call.context);
 }
 
-function answerUnary(call: ServerCall, method: Method, handler: Extract<Handler, { kind: 'unary' }>): void {
+function answerUnary(call: ServerCall, method: HostedMethod, handler: Extract<Handler, { kind: 'unary' }>): void {
   call.begin(method, {
     onMessage: (request) => {
       (async () => handler.handle(request, call.context))().then(
@@ -217,7 +134,7 @@ function answerUnary(call: ServerCall, method: Method, handler: Extract<Handler,
   });
 }
 
-function answerStream(call: ServerCall, method: Method, handler: Extract<Handler, { kind: 'serverStream' }>): void {
+function answerStream(call: ServerCall, method: HostedMethod, handler: Extract<Handler, { kind: 'serverStream' }>): void {
   let drained: (() => void) | undefined;
   call.begin(method, {
     onMessage: (request) => {
@@ -237,17 +154,4 @@ function answerStream(call: ServerCall, method: Method, handler: Extract<Handler
     onGone: () => drained?.(),
     onDrain: () => drained?.(),
   });
-}
-
-/** What the other side makes of an error: only what travels. */
-function asReceived(error: unknown): LograftError {
-  const known = error instanceof LograftError ? error : new LograftError('INTERNAL', `internal error: ${String(error)}`);
-  const message: ErrorMessage = known.toMessage();
-  if (message.reason !== 0) return LograftError.fromMessage(message);
-  const reasons: Readonly<Record<number, 'UNREACHABLE' | 'TIMED_OUT' | 'CANCELLED'>> = {
-    14: 'UNREACHABLE',
-    4: 'TIMED_OUT',
-    1: 'CANCELLED',
-  };
-  return new LograftError(reasons[known.status] ?? 'INTERNAL', known.message);
 }

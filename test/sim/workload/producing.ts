@@ -23,7 +23,11 @@ export function producing(options: ProducingOptions) {
       maxInFlightBatches,
     });
     const open = new Set<string>();
-    context.onDeath(() => context.guard(() => open.forEach((serial) => context.oracle.failed(serial))));
+    context.onDeath(() =>
+      context.guard(() => {
+        for (const serial of open) context.oracle.failed(serial);
+      }),
+    );
     let number = 0;
     const send = (): void => {
       const serial = context.guard(() => context.oracle.sending(name, number));
