@@ -265,7 +265,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const before = this.#sending.get(order.to);
     if (order.lastIndex === order.previousIndex && before === undefined) return this.#sendAppend(order, []);
     const read = (): readonly Entry[] | Promise<readonly Entry[]> =>
-      order.lastIndex === order.previousIndex
+      // What waited its turn finds the log closed when the node has stopped meanwhile.
+      this.#stopped || order.lastIndex === order.previousIndex
         ? []
         : log.read(
             logIndex(order.previousIndex + 1),
@@ -315,6 +316,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     while (!this.#stopped && this.#core.commitIndex > this.appliedIndex) {
       const room = stateMachine.waitForRoom();
       if (room !== undefined) await room;
+      if (this.#stopped) return;
       const entries = log.read(logIndex(this.appliedIndex + 1), this.#core.commitIndex, APPLY_ROUND_BYTES);
       // Awaiting only what is not there yet keeps the way from commit to answer free of needless turns.
       for (const entry of entries instanceof Promise ? await entries : entries) {

@@ -111,6 +111,9 @@ class Run {
     for (const producer of producers) producer.close();
     await this.#until('every call is answered', LIVENESS_MS, () => this.#answered());
     await this.#until('all nodes agree', LIVENESS_MS, () => this.#agreed());
+    // A transfer of leadership that was ordered before may still be under way.
+    const settledMs = scheduler.nowMs + 2_000;
+    await scheduler.run(() => scheduler.nowMs >= settledMs);
     const terms = witness.elections.leaders.size;
     const quietMs = scheduler.nowMs + QUIET_MS;
     await scheduler.run(() => scheduler.nowMs >= quietMs);

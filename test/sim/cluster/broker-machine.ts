@@ -112,7 +112,9 @@ export class BrokerMachine {
     if (broker === undefined || process === undefined || !process.alive) return;
     this.#world.trace.note(this.#world.scheduler.nowMs, this.id, () => 'is told to stop');
     await broker.stop();
-    if (process.alive) this.#end();
+    if (!process.alive) return;
+    this.#end();
+    this.disk.crash('process');
   }
 
   async #openStorage(

@@ -23,6 +23,8 @@ export class SimDisk {
   #stalledUntilMs = 0;
   #slowness = 1;
   #failingSyncs = 0;
+  /** What the processes asked for and is not done: a killed one's writes may be done in part, before the next one starts. */
+  readonly #underWay = new Set<{ readonly atDeath: (() => void) | undefined }>();
   /** Directory operations that a power cut may still undo. */
   #undo: (() => void)[] = [];
 
@@ -91,6 +93,8 @@ export class SimDisk {
 
   /** The process is gone, or the machine was without power. What the next process finds is decided here. */
   crash(kind: 'process' | 'power'): void {
+    for (const { atDeath } of this.#underWay) atDeath?.();
+    this.#underWay.clear();
     if (kind === 'process') return;
     for (const undo of this.#undo.splice(0).reverse()) if (this.#random.chance(0.5)) undo();
     const mood = this.#random.pick(['lose', 'keep', 'each', 'each', 'each']);
@@ -218,16 +222,16 @@ export class SimDisk {
   #does<Result>(process: SimProcess, meanMs: number, act: () => Result, atDeath?: () => void): Promise<Result> {
     return new Promise((resolve, reject) => {
       const atMs = this.#scheduler.nowMs + this.#latencyMs(meanMs);
+      const operation = { atDeath };
+      this.#underWay.add(operation);
       const run = (): void => {
+        if (!this.#underWay.has(operation)) return;
         // A stall that began meanwhile holds this up too.
         if (this.#scheduler.nowMs < this.#stalledUntilMs) {
           this.#scheduler.at(this.#stalledUntilMs + this.#latencyMs(meanMs), 'disk', run);
           return;
         }
-        if (!process.alive) {
-          atDeath?.();
-          return;
-        }
+        this.#underWay.delete(operation);
         let result: Result;
         try {
           result = act();
