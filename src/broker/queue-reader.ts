@@ -68,7 +68,7 @@ function startOffset(request: ReadRequest, queue: QueueState): number {
 
 function noLongerHeld(offset: number, queue: QueueState): LograftError {
   const held = `the first that is still held is ${queue.firstOffset}`;
-  return new LograftError('OFFSET_OUT_OF_RANGE', `offset ${offset} is older than what is retained: ${held}, read on from there`);
+  return new LograftError('OFFSET_NOT_RETAINED', `offset ${offset} is older than what is retained: ${held}, read on from there`);
 }
 
 /** Batches from `at` on whose log entries lie side by side: one read of the log gets them. */

@@ -92,7 +92,7 @@ export class LograftClient implements AsyncDisposable {
 
   /**
    * Records in order of offset, over breaks and changes of leader none twice and none left out. Leaving the loop ends the read. Throws
-   * UNKNOWN_TOPIC, UNKNOWN_QUEUE, OFFSET_OUT_OF_RANGE, INVALID_REQUEST, CANCELLED, CLOSED; waits, for as long as it takes, where the
+   * UNKNOWN_TOPIC, UNKNOWN_QUEUE, OFFSET_OUT_OF_RANGE, OFFSET_NOT_RETAINED, INVALID_REQUEST, CANCELLED, CLOSED; waits, for as long as it takes, where the
    * leader cannot be reached.
    */
   reader(options: ReaderOptions): AsyncGenerator<ReaderRecord, void, undefined> {

@@ -29,10 +29,10 @@ export interface QueueRead {
 }
 
 const RETRY_MS = 50;
-/** A new leader may be behind what was already read only until it has applied what is committed. */
-const CATCH_UP_MS = 10_000;
+/** A node that is behind what was already read elsewhere catches up, or another one leads: for so long it is asked again. */
+const CATCH_UP_MS = 30_000;
 const MAX_DEFECTS = 20;
-const FINAL = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_QUEUE', 'INVALID_REQUEST']);
+const FINAL = new Set(['UNKNOWN_TOPIC', 'UNKNOWN_QUEUE', 'INVALID_REQUEST', 'OFFSET_NOT_RETAINED']);
 
 /** What a queue's reader needs of its client. */
 export interface QueueReaderHost {
@@ -50,7 +50,9 @@ export class QueueReader {
   /** Undefined until the first answer tells what 'earliest' or 'latest' is. */
   #next: number | undefined;
   #until: number | undefined;
+  /** When it was last heard of something new, and since when nodes have only said that they are behind. */
   #progressAtMs: number;
+  #behindSinceMs: number | undefined;
   #defects = 0;
   #redirect: string | undefined;
   /** What this side found wrong with the records themselves: asking again would give the same ones. */
@@ -142,6 +144,7 @@ export class QueueReader {
   *#take(response: ReadResponse): Generator<readonly ReaderRecord[], void, undefined> {
     this.#progressAtMs = this.#environment.clock.nowMs();
     this.#defects = 0;
+    this.#behindSinceMs = undefined;
     if (this.#read.untilEnd && this.#until === undefined) this.#until = response.nextOffset;
     if (this.#next === undefined && this.#read.from === 'latest')
       this.#next = response.batches[0]?.baseOffset ?? response.nextOffset;
@@ -181,8 +184,11 @@ export class QueueReader {
     if (!(caught instanceof LograftError)) throw caught;
     if (caught === this.#fatal || FINAL.has(caught.reason)) throw caught;
     const resumed = this.#next !== undefined && this.#next !== this.#read.from;
-    const recentMs = this.#environment.clock.nowMs() - this.#progressAtMs;
-    if (caught.reason === 'OFFSET_OUT_OF_RANGE' && !(resumed && recentMs < CATCH_UP_MS)) throw caught;
+    if (caught.reason === 'OFFSET_OUT_OF_RANGE') {
+      const nowMs = this.#environment.clock.nowMs();
+      this.#behindSinceMs ??= nowMs;
+      if (!resumed || nowMs - this.#behindSinceMs >= CATCH_UP_MS) throw caught;
+    }
     if (caught.reason === 'INTERNAL') {
       this.#defects += 1;
       if (this.#defects >= MAX_DEFECTS || caught.cause === undefined) throw caught;
@@ -200,5 +206,5 @@ function damaged({ topic, queue }: QueueRead, offset: number): LograftError {
 }
 
 function gap({ topic, queue }: QueueRead, wanted: number, got: number): LograftError {
-  return new LograftError('OFFSET_OUT_OF_RANGE', `${topic}/${queue}: offset ${wanted} is no longer held, the next is ${got}`);
+  return new LograftError('OFFSET_NOT_RETAINED', `${topic}/${queue}: offset ${wanted} is no longer held, the next is ${got}`);
 }

@@ -36,6 +36,7 @@ const FACTS: Record<ErrorReason, ReasonFacts> = {
   DISK_FULL: { status: status.RESOURCE_EXHAUSTED, retry: 'safe' },
   OUTCOME_UNKNOWN: { status: status.UNAVAILABLE, retry: 'sameBatch' },
   OFFSET_OUT_OF_RANGE: { status: status.OUT_OF_RANGE, retry: 'never' },
+  OFFSET_NOT_RETAINED: { status: status.OUT_OF_RANGE, retry: 'never' },
   INVALID_REQUEST: { status: status.INVALID_ARGUMENT, retry: 'never' },
   NO_LEADER: { status: status.UNAVAILABLE, retry: 'safe' },
   DUPLICATE_TOO_OLD: { status: status.FAILED_PRECONDITION, retry: 'never' },

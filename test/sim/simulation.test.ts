@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { simulate } from './simulation.ts';
 
-const FIXED = [2, 3, 5, 7, 10, 134, 215, 234, 311];
+const FIXED = [2, 3, 5, 7, 10, 55, 82, 134, 215, 234, 255, 311, 584];
 const FRESH = Number(process.env.SIM_FRESH ?? 20);
 const LIMIT_MS = 120_000;
 

@@ -46,6 +46,14 @@ describe('the oracle', () => {
     expect(() => oracle.read('r', { queue: 0, offset: 1 }, 'p#0')).toThrow(/Order Of A Producer/);
   });
 
+  it('lets a failed record come late', () => {
+    const oracle = withSent(0, 1);
+    oracle.failed('p#0');
+    oracle.read('r', { queue: 0, offset: 0 }, 'p#1');
+    oracle.read('r', { queue: 0, offset: 1 }, 'p#0');
+    expect(oracle.counts.read).toBe(2);
+  });
+
   it('sees an acknowledged record that is not there in the end', () => {
     const oracle = withSent(0);
     oracle.acknowledged('p#0', { queue: 0, offset: 0 });

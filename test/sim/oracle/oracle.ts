@@ -4,7 +4,7 @@
  * - Acknowledged: it is at its offset, once, for ever.
  * - Failed or never answered: it may be there or not, at most once.
  * - Read: somebody sent it, and whoever reads the offset reads the same; offsets come without gaps and never go back.
- * - The records of one producer stand in a queue in the order in which it sent them.
+ * - The records of one producer stand in a queue in the order in which it sent them. One that failed may come late, if it comes at all.
  */
 import { check } from '../invariants/invariant.ts';
 
@@ -80,6 +80,7 @@ export class Oracle {
     check(sent !== undefined, 'No Phantoms', () => `${reader} reads ${JSON.stringify(serial)}, which nobody sent`);
     if (sent === undefined) return;
     this.#settle(serial, sent, place, `read by ${reader}`);
+    if (sent.outcome === 'failed') return;
     const order = `${key} ${sent.producer}`;
     const before = this.#progress.get(order) ?? -1;
     check(sent.number > before, 'Order Of A Producer', () => `${reader} reads ${serial} after ${sent.producer}#${before}`);
