@@ -53,6 +53,9 @@ export class BrokerMachine {
       members,
       routers,
       maxBatchBytes: MAX_BATCH_BYTES,
+      heartbeatIntervalMs: weather.heartbeatIntervalMs,
+      electionTimeoutMinMs: weather.electionTimeoutMs,
+      electionTimeoutMaxMs: 2 * weather.electionTimeoutMs,
       segmentBytes: weather.segmentBytes,
       cacheBytes: weather.cacheBytes,
     };

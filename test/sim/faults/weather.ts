@@ -19,6 +19,9 @@ export interface Weather {
   readonly peerReorder: number;
   readonly latencyMs: number;
   readonly clockDrift: number;
+  readonly heartbeatIntervalMs: number;
+  /** Shortest; the longest is twice that. */
+  readonly electionTimeoutMs: number;
   /** Windows and messages of consensus: tiny ones cut everything into small steps. */
   readonly raftLimits: {
     readonly maxAppendBytes: number;
@@ -81,6 +84,36 @@ const MOST: Readonly<Record<FaultKind, number>> = {
 };
 
 export function drawWeather(random: SimRandom): Weather {
+  const drawn = draw(random);
+  return random.chance(0.2) ? { ...drawn, ...duel(drawn, random) } : drawn;
+}
+
+/**
+ * Leaders that hardly get to lead: elections all the time, each message on its own, everything slow against the timeouts. Little else
+ * happens, so that there are hundreds of them in a run: figure 8 of the paper, and what lies near it, needs several in the right order.
+ */
+function duel(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: random.pick([3, 5, 5]),
+    producers: 1,
+    readers: 1,
+    latencyMs: random.pick([2, 10]),
+    heartbeatIntervalMs: 20,
+    electionTimeoutMs: 60,
+    raftLimits: { ...drawn.raftLimits, maxAppendBytes: 1 },
+    rates: {
+      ...drawn.rates,
+      killLeader: 1 + 4 * random.fraction(),
+      isolateLeader: 4 * random.fraction(),
+      partition: 2 * random.fraction(),
+    },
+    meanPauseMs: 50,
+    maxBurst: 3,
+    deliveryTimeoutMs: 5_000,
+  };
+}
+
+function draw(random: SimRandom): Weather {
   const some = (most: number): number => (random.chance(0.5) ? random.fraction() * most : 0);
   // Now and then everything comes at once.
   const storm = random.pick([1, 1, 1, 3, 8]);
@@ -99,6 +132,8 @@ export function drawWeather(random: SimRandom): Weather {
     peerReorder: some(0.2),
     latencyMs: random.pick([0.1, 0.5, 2, 10]),
     clockDrift: some(0.02),
+    heartbeatIntervalMs: 100,
+    electionTimeoutMs: 500,
     raftLimits: {
       maxAppendBytes: random.pick([1, 300, 4_000, 1024 * 1024]),
       maxInflightAppends: random.pick([1, 4, 64]),
