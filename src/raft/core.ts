@@ -27,6 +27,7 @@ import {
   onLeaderTick,
   onLeaderWritten,
   propose,
+  setMayLead,
   transferLeadership,
 } from './leadership.ts';
 import type { PeerMessage } from './messages.ts';
@@ -73,7 +74,9 @@ export class RaftCore {
   get nextDeadlineMs(): number {
     const { leadership, electionDeadlineMs } = this.#state;
     if (!leadership) return electionDeadlineMs;
-    return Math.min(leadership.nextHeartbeatMs, leadership.transfer?.deadlineMs ?? leadership.nextHeartbeatMs);
+    const { barred } = this.#state;
+    const laterMs = leadership.nextHeartbeatMs;
+    return Math.min(laterMs, leadership.transfer?.deadlineMs ?? laterMs, barred?.stepDownMs ?? laterMs);
   }
 
   get status(): Status {
@@ -130,6 +133,8 @@ export class RaftCore {
       case 'transferLeader':
         if (state.leadership) transferLeadership(state, state.leadership, input.to);
         return;
+      case 'mayLead':
+        return setMayLead(state, input.mayLead);
       default:
         unreachable(input);
     }

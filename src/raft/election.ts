@@ -12,6 +12,10 @@ const CRASH_RETRY_MIN_MS = 10;
 /** The election timer ran out: ask whether an election could be won before raising anybody's term (thesis 9.6). */
 export function onElectionTimeout(state: RaftState): void {
   assert(state.role !== 'leader', 'a leader has no election timer');
+  if (!state.mayStand) {
+    waitForOthers(state);
+    return;
+  }
   if (state.peers.length === 0) {
     campaign(state, false);
     return;
@@ -29,6 +33,13 @@ export function onElectionTimeout(state: RaftState): void {
       deadLeader,
     });
   }
+}
+
+/** Others must find a leader: this node would be a bad one. */
+function waitForOthers(state: RaftState): void {
+  state.becomeFollower(state.term, undefined);
+  state.crashElection = undefined;
+  state.restartElectionTimer();
 }
 
 /**
@@ -85,7 +96,7 @@ export function hasLiveLeader(state: RaftState): boolean {
 
 /** Changes nothing here, whatever the answer: no term, no timer, no vote. */
 export function onPreVoteRequest(state: RaftState, from: NodeId, message: PreVoteRequest): void {
-  const granted = message.term > state.term && !hasLiveLeader(state) && state.log.isUpToDate(message.lastIndex, message.lastTerm);
+  const granted = message.term > state.term && !hasLiveLeader(state) && state.isUpToDate(message.lastIndex, message.lastTerm);
   const term = granted ? message.term : state.term;
   state.outbox.send(from, { type: 'preVoteResponse', term, granted });
 }
@@ -111,7 +122,7 @@ export function onVoteRequest(state: RaftState, from: NodeId, message: VoteReque
   if (message.term > state.term) state.becomeFollower(message.term, undefined);
   const free = state.hardState.vote === undefined && state.leader === undefined;
   const mayVote = state.hardState.vote === from || free;
-  if (!mayVote || !state.log.isUpToDate(message.lastIndex, message.lastTerm)) {
+  if (!mayVote || !state.isUpToDate(message.lastIndex, message.lastTerm)) {
     // The timer runs on: a candidate that cannot win must not keep one that can from standing (B18).
     state.outbox.send(from, { type: 'voteRefused', term: state.term });
     return;

@@ -70,5 +70,5 @@ export function onTimeoutNow(state: RaftState, from: NodeId, message: TimeoutNow
   if (message.term < state.term) return;
   assert(message.term > state.term || state.role !== 'leader', 'two leaders in one term (paper 5.2)');
   if (message.term > state.term) state.becomeFollower(message.term, from);
-  campaign(state, true);
+  if (state.mayStand) campaign(state, true);
 }

@@ -24,4 +24,9 @@ export type Input =
   /** The peer answers again: what was in flight to it may be lost, so probe anew. */
   | { readonly type: 'peerConnected'; readonly peer: NodeId }
   /** Hand leadership to `to`, or to the most up-to-date voter. Ignored unless leading. */
-  | { readonly type: 'transferLeader'; readonly to: NodeId | undefined };
+  | { readonly type: 'transferLeader'; readonly to: NodeId | undefined }
+  /**
+   * Whether this node may lead. One whose disk stalls or has lost something it holds must not: it stands for no election, and as leader hands
+   * over, or steps down when nobody has taken over within the shorter election timeout. Votes and acknowledgements go on. Starts true.
+   */
+  | { readonly type: 'mayLead'; readonly mayLead: boolean };

@@ -60,7 +60,23 @@ function isBusy(state: RaftState, proposals: readonly Proposal[]): boolean {
   return bytes > state.config.maxUncommittedBytes;
 }
 
+/** This node must not lead (any more): hands over at once, and steps down in the end if nobody takes over. */
+export function setMayLead(state: RaftState, mayLead: boolean): void {
+  if (mayLead) {
+    state.barred = undefined;
+    return;
+  }
+  if (state.barred !== undefined) return;
+  state.barred = { stepDownMs: state.nowMs + state.config.electionTimeoutMinMs };
+  if (state.leadership) transferLeadership(state, state.leadership, undefined);
+  else if (state.role !== 'follower') state.becomeFollower(state.term, undefined);
+}
+
 export function onLeaderTick(state: RaftState, leadership: Leadership): void {
+  if (state.barred !== undefined && state.nowMs >= state.barred.stepDownMs && state.peers.length > 0) {
+    state.becomeFollower(state.term, undefined);
+    return;
+  }
   if (leadership.transfer && state.nowMs >= leadership.transfer.deadlineMs) leadership.transfer = undefined;
   if (state.nowMs < leadership.nextHeartbeatMs) return;
   if (!isInTouchWithQuorum(state, leadership)) {

@@ -1,7 +1,7 @@
 /** What the core knows of the log: which term every entry has, and how big the recent ones are. It holds no payload. */
 import { assert } from '../base/assert.ts';
 import { EntrySizes } from './entry-sizes.ts';
-import type { LogIndex, Term, TermRun } from './types.ts';
+import type { LogIndex, LogPosition, Term, TermRun } from './types.ts';
 
 /** How many recent entries keep their size. Older ones are sent by catch-up, one message at a time. */
 export const SIZED_ENTRIES = 65_536;
@@ -62,10 +62,8 @@ export class LogSummary {
     return last;
   }
 
-  /** Whether a log that ends with (term, index) is at least as up to date as this one (paper 5.4.1): the last term decides first. */
-  isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
-    if (lastTerm !== this.lastTerm) return lastTerm > this.lastTerm;
-    return lastIndex >= this.#lastIndex;
+  get lastPosition(): LogPosition {
+    return { index: this.#lastIndex, term: this.lastTerm };
   }
 
   append(term: Term, bytes: number): void {

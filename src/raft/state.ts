@@ -3,10 +3,11 @@ import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import type { RaftConfig } from './config.ts';
 import type { Role } from './effects.ts';
+import { isBehind } from './log-position.ts';
 import { LogSummary } from './log-summary.ts';
 import { Outbox } from './outbox.ts';
 import type { FollowerProgress } from './progress.ts';
-import type { Entry, HardState, LogIndex, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
+import type { Entry, HardState, LogIndex, LogPosition, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
 import { WriteTracker } from './write-tracker.ts';
 
 export interface Transfer {
@@ -68,6 +69,9 @@ export class RaftState {
   crashElection: CrashElection | undefined;
   /** Peers whose process is known to be gone, until they are heard of again. */
   readonly deadPeers = new Set<NodeId>();
+  /** Set while this node must not lead: a leader is given until then to hand over. */
+  barred: { readonly stepDownMs: number } | undefined;
+  readonly #floor: LogPosition | undefined;
   nowMs: number;
   outbox = new Outbox();
 
@@ -80,6 +84,7 @@ export class RaftState {
     this.log = new LogSummary(restored.lastIndex, restored.termRuns);
     this.writes = new WriteTracker(restored.lastIndex);
     this.hardState = restored.hardState;
+    this.#floor = restored.floor;
     this.nowMs = nowMs;
     this.electionDeadlineMs = nowMs;
     assert(this.log.lastTerm <= this.hardState.term, 'an entry is never durable before the term it was received in');
@@ -99,6 +104,28 @@ export class RaftState {
 
   get leadership(): Leadership | undefined {
     return this.current.role === 'leader' ? this.current : undefined;
+  }
+
+  /**
+   * What a disk fault took from this log, while the log has not come as far again. Until then the node votes as if it still had it: what it
+   * acknowledged may be committed, and whoever is elected with its vote must have that (paper 5.4.1). To its peers it is a node that is
+   * slow, never one that forgot.
+   */
+  get lostPosition(): LogPosition | undefined {
+    const floor = this.#floor;
+    if (floor === undefined || !isBehind(this.log.lastPosition, floor)) return undefined;
+    return floor;
+  }
+
+  /** Whether a log that ends there may be elected with this node's vote. */
+  isUpToDate(lastIndex: LogIndex, lastTerm: Term): boolean {
+    const end = this.lostPosition ?? this.log.lastPosition;
+    return !isBehind({ index: lastIndex, term: lastTerm }, end);
+  }
+
+  /** Whether this node may stand for election. */
+  get mayStand(): boolean {
+    return this.barred === undefined && this.lostPosition === undefined;
   }
 
   isPeer(node: NodeId): boolean {

@@ -36,6 +36,8 @@ export function logIndex(value: number): LogIndex {
 export const FIRST_APPLICATION_KIND = 16;
 /** The entry a new leader appends first (thesis 6.4): empty payload. */
 export const KIND_NOOP = 0;
+/** Who belongs to the group from this entry on (thesis 4): an encoded configuration. In force as soon as it is in the log. */
+export const KIND_CONFIGURATION = 1;
 
 /** One log entry. Its payload is a view that nobody changes. */
 export interface Entry {
@@ -59,19 +61,41 @@ export interface TermRun {
   readonly firstIndex: LogIndex;
 }
 
+/** A place in a log, as one log compares it with another's (paper 5.3, 5.4.1). */
+export interface LogPosition {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
+/** Where a log begins: all up to and including this entry is committed, dropped, and part of a snapshot. (0, 0): nothing was dropped. */
+export interface LogBase extends LogPosition {
+  /** Payload of the newest configuration entry up to here; undefined while the founding configuration holds. */
+  readonly configuration: Uint8Array | undefined;
+}
+
 /** What recovery found on the disk. */
 export interface RestoredLog {
   readonly hardState: HardState;
-  /** Index of the last entry; 0 for an empty log. The first entry has index 1. */
+  readonly base: LogBase;
+  /** Index of the last entry; `base.index` for a log without entries. The first entry has index `base.index + 1`. */
   readonly lastIndex: LogIndex;
-  /** Terms of all entries, ascending and without gaps, `[]` for an empty log. */
+  /** Terms of all entries after the base, ascending and without gaps; `[]` for a log without entries. */
   readonly termRuns: readonly TermRun[];
+  /** All entries of KIND_CONFIGURATION after the base, ascending. */
+  readonly configurations: readonly Entry[];
+  /**
+   * Set when this log once held, durably, entries up to here and a disk fault took them. Until the log is as up to date as this again, the
+   * node votes as if it still had them and stands for no election: to its peers it is merely slow, never forgetful.
+   */
+  readonly floor: LogPosition | undefined;
 }
 
 /** One ordered, all-or-prefix change of what is on the disk. Units become durable in the order of their sequence. */
 export interface WriteUnit {
   readonly sequence: WriteSequence;
   readonly hardState: HardState;
+  /** When set, first of all: every entry is dropped and the log begins anew after this base (an installed snapshot). */
+  readonly reset: LogBase | undefined;
   /** When set: entries from here on are replaced. Always equals the first entry's index. */
   readonly truncateFrom: LogIndex | undefined;
   /** Contiguous; follows the log's last entry, or begins at `truncateFrom`. May be empty (hard state alone). */

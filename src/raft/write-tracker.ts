@@ -77,7 +77,7 @@ export class WriteTracker {
     const { sequence, truncateFrom, entries } = unit;
     // The queue keeps no payload: entries are the caller's from here on.
     unit.entries = [];
-    return { sequence, hardState, truncateFrom, entries };
+    return { sequence, hardState, reset: undefined, truncateFrom, entries };
   }
 
   /** Notes a completion. False when it is not of this tracker's present units: late, repeated, or of a former life. */

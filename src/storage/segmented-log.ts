@@ -1,7 +1,7 @@
 /** The log on the disk: segments of units, one outstanding write, what arrives meanwhile goes out together as the next. */
 import { randomBytes } from 'node:crypto';
 import { assert, InvariantViolation } from '../base/assert.ts';
-import type { Entry, HardState, LogIndex, RestoredLog, WriteUnit } from '../raft/types.ts';
+import type { Entry, HardState, LogIndex, RestoredLog, Term, WriteUnit } from '../raft/types.ts';
 import type { Disk } from './disk.ts';
 import { EntryCache } from './entry-cache.ts';
 import type { EntryIndex } from './entry-index.ts';
@@ -118,7 +118,16 @@ class SegmentedLog implements RaftLog {
     this.#placedLastIndex = recovered.terms.lastIndex;
     this.#cache = new EntryCache(options.cacheBytes, this.#placedLastIndex);
     this.#reader = new LogReader(opened.disk, opened.directory);
-    this.restored = { hardState: recovered.hardState, lastIndex: this.lastIndex, termRuns: this.#terms.runs };
+    const base = { index: 0 as LogIndex, term: 0 as Term, configuration: undefined };
+    const { hardState } = recovered;
+    this.restored = {
+      hardState,
+      base,
+      lastIndex: this.lastIndex,
+      termRuns: this.#terms.runs,
+      configurations: [],
+      floor: undefined,
+    };
     const { segmentBytes, maxLogBytes, preallocatedSegments, clock } = options;
     const { disk, directory, logId } = opened;
     const onFailed = (error: Error): void => this.#fail(error);
@@ -184,7 +193,8 @@ class SegmentedLog implements RaftLog {
     await this.#current.file.close();
   }
 
-  #check({ truncateFrom, entries }: WriteUnit): void {
+  #check({ reset, truncateFrom, entries }: WriteUnit): void {
+    assert(reset === undefined, 'a log that begins anew is not written yet');
     const first = entries[0];
     assert(truncateFrom === undefined || truncateFrom === first?.index, 'a truncation begins with the entry that replaces');
     assert(truncateFrom === undefined || truncateFrom <= this.lastIndex + 1, 'only what exists is truncated');

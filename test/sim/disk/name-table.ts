@@ -52,10 +52,11 @@ export class NameTable {
     return this.#change([[path, new SimFile()]]);
   }
 
-  makeDirectory(path: string): NameChange {
+  /** Undefined when it is there already: then nothing is changed, and nothing needs to be synced. */
+  makeDirectory(path: string): NameChange | undefined {
     const missing: [string, Named][] = [];
     for (let at = path; !isRoot(at) && !this.#names.has(at); at = dirname(at)) missing.push([at, 'directory']);
-    return this.#change(missing);
+    return missing.length === 0 ? undefined : this.#change(missing);
   }
 
   rename(from: string, to: string): NameChange {

@@ -1,5 +1,6 @@
 /** One file: what the page cache holds, what the disk holds, and which sectors of the cache are still to be written. */
 import { assert } from '../../../src/base/assert.ts';
+import type { SimProcess } from '../engine/sim-process.ts';
 import { SECTOR_BYTES, type Survival } from './power-cut.ts';
 
 /** Older versions of a sector that a power cut may bring back. A running sync keeps what it needs beyond them. */
@@ -10,6 +11,10 @@ export interface SyncPoint {
   /** Writes up to this one. */
   readonly write: number;
   readonly sizeBytes: number;
+}
+
+interface Handle {
+  readonly process: SimProcess;
 }
 
 interface OlderImage {
@@ -29,8 +34,23 @@ export class SimFile {
   readonly #older = new Map<number, OlderImage[]>();
   #writes = 0;
   #newestSync = 0;
-  /** How many have it open. */
-  handles = 0;
+  readonly #handles = new Set<Handle>();
+
+  /** Somebody who lives has it open. */
+  get isOpen(): boolean {
+    for (const handle of this.#handles) if (!handle.process.alive) this.#handles.delete(handle);
+    return this.#handles.size > 0;
+  }
+
+  open(process: SimProcess): Handle {
+    const handle = { process };
+    this.#handles.add(handle);
+    return handle;
+  }
+
+  close(handle: Handle): void {
+    this.#handles.delete(handle);
+  }
 
   get sizeBytes(): number {
     return this.#cachedBytes;
@@ -116,13 +136,13 @@ export class SimFile {
   sectors(position: number, length: number): Buffer[] {
     const images: Buffer[] = [];
     for (let sector = firstSector(position); sector < sectorsEnd(position + length); sector += 1)
-      images.push(Buffer.from(this.#sector(this.#cached, sector)));
+      images.push(Buffer.from(sectorOf(this.#cached, sector)));
     return images;
   }
 
   /** Clean pages leave the memory and are read again: what the disk does not have is no longer seen. */
   dropCache(): void {
-    const kept = [...this.#dirty.keys()].map((sector) => [sector, Buffer.from(this.#sector(this.#cached, sector))] as const);
+    const kept = [...this.#dirty.keys()].map((sector) => [sector, Buffer.from(sectorOf(this.#cached, sector))] as const);
     this.#durable.copy(this.#cached);
     for (const [sector, bytes] of kept) bytes.copy(this.#cached, sector * SECTOR_BYTES);
   }
@@ -148,14 +168,14 @@ export class SimFile {
     this.#cachedBytes = sizeBytes;
     this.#dirty.clear();
     this.#older.clear();
-    this.handles = 0;
+    this.#handles.clear();
     return { kept, lost: sectors.length - kept };
   }
 
   /** What the disk has of a dirty sector, what it may have got meanwhile, and what the page cache holds. */
   #images(sector: number): Buffer[] {
     const older = this.#older.get(sector) ?? [];
-    return [this.#sector(this.#durable, sector), ...older.map(({ bytes }) => bytes), this.#sector(this.#cached, sector)];
+    return [sectorOf(this.#durable, sector), ...older.map(({ bytes }) => bytes), sectorOf(this.#cached, sector)];
   }
 
   #makeDurable(sector: number, upTo: number): void {
@@ -192,28 +212,26 @@ export class SimFile {
     const images = this.#older.get(sector) ?? [];
     const neededBySync = write <= this.#newestSync;
     if (images.length >= MAX_OLDER_IMAGES && !neededBySync) return;
-    images.push({ write, bytes: Buffer.from(this.#sector(this.#cached, sector)) });
+    images.push({ write, bytes: Buffer.from(sectorOf(this.#cached, sector)) });
     this.#older.set(sector, images);
-  }
-
-  #sector(image: Buffer, sector: number): Buffer {
-    return image.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
   }
 
   #reserve(bytes: number): void {
     if (bytes <= this.#cached.length) return;
     const capacity = sectorsEnd(Math.max(bytes, 2 * this.#cached.length)) * SECTOR_BYTES;
-    for (const image of ['cached', 'durable'] as const) {
-      const larger = Buffer.alloc(capacity);
-      if (image === 'cached') this.#cached = copied(this.#cached, larger);
-      else this.#durable = copied(this.#durable, larger);
-    }
+    this.#cached = grown(this.#cached, capacity);
+    this.#durable = grown(this.#durable, capacity);
   }
 }
 
-function copied(from: Buffer, to: Buffer): Buffer {
-  from.copy(to);
-  return to;
+function grown(image: Buffer, capacity: number): Buffer {
+  const larger = Buffer.alloc(capacity);
+  image.copy(larger);
+  return larger;
+}
+
+function sectorOf(image: Buffer, sector: number): Buffer {
+  return image.subarray(sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
 }
 
 function firstSector(position: number): number {

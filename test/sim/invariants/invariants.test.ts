@@ -59,6 +59,7 @@ function unit(
   return {
     sequence: sequence as WriteSequence,
     hardState: { term: term(inTerm), vote: more.vote },
+    reset: undefined,
     truncateFrom: more.truncate ? entries[0]?.index : undefined,
     entries,
   };

@@ -97,7 +97,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'vote without comparing logs',
     bug: 'a candidate whose log is behind wins (paper 5.4.1)',
     file: 'src/raft/election.ts',
-    find: 'if (!mayVote || !state.log.isUpToDate(message.lastIndex, message.lastTerm)) {',
+    find: 'if (!mayVote || !state.isUpToDate(message.lastIndex, message.lastTerm)) {',
     replace: 'if (!mayVote) {',
   },
   {

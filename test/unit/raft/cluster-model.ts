@@ -6,6 +6,7 @@ import { assert } from '../../../src/base/assert.ts';
 import type { RaftConfig } from '../../../src/raft/config.ts';
 import type { Effects } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
+import { isBehind } from '../../../src/raft/log-position.ts';
 import type { PeerMessage } from '../../../src/raft/messages.ts';
 import { quorumSize } from '../../../src/raft/quorum.ts';
 import { type Entry, FIRST_APPLICATION_KIND, type NodeId, type Term, type WriteUnit } from '../../../src/raft/types.ts';
@@ -25,6 +26,8 @@ interface Member {
   pausedUntil: number;
   /** Durable, but the core has not been told yet. */
   untold: WriteUnit[];
+  /** What a disk fault took, as it was: the node goes on voting as if it had it. */
+  lost: readonly Entry[];
 }
 
 /** How bad the weather is; drawn anew for every seed, so that some runs see one fault alone (swarm testing). */
@@ -38,6 +41,8 @@ interface Weather {
   readonly cut: number;
   readonly resets: number;
   readonly transfer: number;
+  readonly rot: number;
+  readonly bar: number;
   readonly propose: number;
 }
 
@@ -80,6 +85,8 @@ export class ClusterModel {
       cut: some(0.05),
       resets: some(0.02),
       transfer: some(0.01),
+      rot: some(0.5),
+      bar: some(0.02),
       propose: random.fraction() * 0.5,
     };
     this.#config = {
@@ -90,7 +97,14 @@ export class ClusterModel {
       maxInflightBytes: random.between(1, 200),
       maxUncommittedBytes: random.between(50, 2000),
     };
-    this.#members = this.#config.voters.map((id) => ({ id, disk: emptyDisk(), shell: undefined, pausedUntil: 0, untold: [] }));
+    this.#members = this.#config.voters.map((id) => ({
+      id,
+      disk: emptyDisk(),
+      shell: undefined,
+      pausedUntil: 0,
+      untold: [],
+      lost: [],
+    }));
     for (const member of this.#members) this.#start(member);
   }
 
@@ -139,7 +153,7 @@ export class ClusterModel {
   }
 
   #misfortune(): void {
-    const { crash, pause, cut, resets, transfer } = this.#weather;
+    const { crash, pause, cut, resets, transfer, bar } = this.#weather;
     for (const member of this.#members) {
       if (member.shell && this.#random.chance(crash)) this.#crash(member);
       else if (!member.shell && this.#random.chance(0.05)) this.#start(member);
@@ -148,6 +162,7 @@ export class ClusterModel {
     if (this.#random.chance(cut)) this.#cut();
     if (this.#random.chance(0.02)) this.#cuts.clear();
     if (this.#random.chance(resets)) this.#resetConnection();
+    if (this.#random.chance(bar)) this.#input(this.#anyMember(), { type: 'mayLead', mayLead: this.#random.chance(0.6) });
     if (this.#random.chance(transfer)) {
       const to = this.#random.chance(0.5) ? undefined : this.#anyMember().id;
       this.#input(this.#anyMember(), { type: 'transferLeader', to });
@@ -184,6 +199,7 @@ export class ClusterModel {
       const count = this.#random.between(0, torn.entries.length);
       if (count > 0 || torn.truncateFrom === undefined) applyUnit(member.disk, torn, count);
     }
+    if (this.#random.chance(this.#weather.rot)) this.#rot(member);
     member.shell = undefined;
     member.untold = [];
     member.pausedUntil = 0;
@@ -192,8 +208,22 @@ export class ClusterModel {
       if (this.#random.chance(0.7)) this.#input(other, { type: 'peerDisconnected', peer: member.id });
   }
 
+  /**
+   * A disk fault takes the end of a log that was durable. On a minority only: whoever has not come as far again counts as faulty.
+   */
+  #rot(member: Member): void {
+    const { disk } = member;
+    const last = disk.entries.at(-1);
+    const faulty = this.#members.filter((other) => other !== member && isShort(other.disk)).length;
+    if (last === undefined || this.#calm || faulty + 1 > (this.#members.length - 1) / 2) return;
+    if (disk.floor === undefined || isBehind(disk.floor, last)) disk.floor = { index: last.index, term: last.term };
+    member.lost = mergeLost(member.lost, disk.entries);
+    disk.entries.length = this.#random.between(0, disk.entries.length - 1);
+  }
+
   #start(member: Member): void {
-    const disk: Disk = { hardState: member.disk.hardState, entries: [...member.disk.entries] };
+    const { hardState, entries, floor } = member.disk;
+    const disk: Disk = { hardState, entries: [...entries], floor };
     member.disk = disk;
     const config: RaftConfig = { ...this.#config, id: member.id };
     member.shell = new Shell(config, disk, this.#random, this.#nowMs, {
@@ -307,7 +337,10 @@ export class ClusterModel {
         assert(known.term === entry.term && known.payload === entry.payload, `entry ${index} was committed with two values`);
         continue;
       }
-      const holders = this.#members.filter(({ disk }) => disk.entries[index - 1]?.term === entry.term).length;
+      // What a fault took counts: the node promised it, and keeps the promise with its vote.
+      const holders = this.#members.filter(
+        ({ disk, lost }) => (disk.entries[index - 1]?.term ?? lost[index - 1]?.term) === entry.term,
+      ).length;
       assert(holders >= quorumSize(this.#members.length), `entry ${index} is committed but durable on ${holders} only`);
       this.#committed.push(entry);
       this.#committedIn.push(shell.core.status.term);
@@ -339,11 +372,13 @@ export class ClusterModel {
     this.#cuts.clear();
     for (const member of this.#members) {
       member.pausedUntil = 0;
+      this.#input(member, { type: 'mayLead', mayLead: true });
       if (!member.shell) this.#start(member);
       for (const other of this.#members) if (other !== member) this.#input(member, { type: 'peerConnected', peer: other.id });
     }
     const until = (what: string, done: () => boolean) => {
-      const deadline = this.#nowMs + 15_000;
+      // A log that lost nearly everything comes back entry by entry, where messages are that small.
+      const deadline = this.#nowMs + 60_000;
       while (!done()) {
         assert(this.#nowMs < deadline, `no liveness: ${what}; ${this.#describe()}`);
         this.#advance();
@@ -397,4 +432,15 @@ export class ClusterModel {
     assert(member !== undefined, 'there are members');
     return member;
   }
+}
+
+/** Lacks, still, what it once promised. */
+function isShort({ floor, entries }: Disk): boolean {
+  const last = entries.at(-1);
+  return floor !== undefined && (last === undefined || isBehind(last, floor));
+}
+
+/** All that the node ever promised: the newest word for each index. */
+function mergeLost(before: readonly Entry[], now: readonly Entry[]): readonly Entry[] {
+  return [...now, ...before.slice(now.length)];
 }

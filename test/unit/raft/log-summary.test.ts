@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isBehind } from '../../../src/raft/log-position.ts';
 import { LogSummary } from '../../../src/raft/log-summary.ts';
 import { logIndex, type Term, type TermRun, term } from '../../../src/raft/types.ts';
 
@@ -96,14 +97,15 @@ describe('log summary', () => {
   });
 
   test('if the logs have last entries with different terms, the log with the later term is more up-to-date; else the longer (paper 5.4.1)', () => {
-    const log = new LogSummary(logIndex(3), [
+    const end = new LogSummary(logIndex(3), [
       { term: term(1), firstIndex: logIndex(1) },
       { term: term(2), firstIndex: logIndex(3) },
-    ]);
-    expect(log.isUpToDate(logIndex(1), term(3))).toBe(true);
-    expect(log.isUpToDate(logIndex(99), term(1))).toBe(false);
-    expect(log.isUpToDate(logIndex(3), term(2))).toBe(true);
-    expect(log.isUpToDate(logIndex(2), term(2))).toBe(false);
+    ]).lastPosition;
+    expect(end).toEqual({ index: 3, term: 2 });
+    expect(isBehind({ index: logIndex(1), term: term(3) }, end)).toBe(false);
+    expect(isBehind({ index: logIndex(99), term: term(1) }, end)).toBe(true);
+    expect(isBehind({ index: logIndex(3), term: term(2) }, end)).toBe(false);
+    expect(isBehind({ index: logIndex(2), term: term(2) }, end)).toBe(true);
   });
 
   test('refuses what is not a log', () => {

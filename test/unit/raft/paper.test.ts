@@ -5,7 +5,7 @@ import { RaftCore } from '../../../src/raft/core.ts';
 import type { Effects } from '../../../src/raft/effects.ts';
 import type { AppendRequest, PeerMessage } from '../../../src/raft/messages.ts';
 import { type Entry, logIndex, nodeId, type TermRun, term, type WriteSequence } from '../../../src/raft/types.ts';
-import { DEFAULTS, SeededRandom } from './shell.ts';
+import { DEFAULTS, restored, SeededRandom } from './shell.ts';
 
 const [one, two, three] = [nodeId('1'), nodeId('2'), nodeId('3')] as const;
 const config: RaftConfig = { ...DEFAULTS, id: one, voters: [one, two, three] };
@@ -14,15 +14,18 @@ interface Start {
   readonly term?: number;
   readonly log?: readonly number[];
   readonly seed?: number;
+  /** Where the log ended before a disk fault: [index, term]. */
+  readonly floor?: readonly [number, number];
 }
 
-function coreWith({ term: value = 0, log = [], seed = 1 }: Start = {}): RaftCore {
+function coreWith({ term: value = 0, log = [], seed = 1, floor }: Start = {}): RaftCore {
   const termRuns: TermRun[] = [];
   for (const [position, entryTerm] of log.entries()) {
     if (termRuns.at(-1)?.term !== entryTerm) termRuns.push({ term: term(entryTerm), firstIndex: logIndex(position + 1) });
   }
   const hardState = { term: term(Math.max(value, log.at(-1) ?? 0)), vote: undefined };
-  return new RaftCore(config, { hardState, lastIndex: logIndex(log.length), termRuns }, new SeededRandom(seed), 0);
+  const lost = floor === undefined ? undefined : { index: logIndex(floor[0]), term: term(floor[1]) };
+  return new RaftCore(config, restored(hardState, log.length, termRuns, lost), new SeededRandom(seed), 0);
 }
 
 function entry(index: number, value: number): Entry {
@@ -388,5 +391,98 @@ describe('caller', () => {
       return JSON.stringify(effects);
     };
     expect(play()).toBe(play());
+  });
+});
+
+describe('a log that lost what was durable', () => {
+  const vote = (lastIndex: number, lastTerm: number): PeerMessage => ({
+    type: 'voteRequest',
+    term: term(9),
+    lastIndex: logIndex(lastIndex),
+    lastTerm: term(lastTerm),
+    transfer: false,
+  });
+  const LATE = 10_000;
+
+  test('votes as if it still had it', () => {
+    // Without the floor the candidate would win, although entries 2 and 3 may be committed on this node and the third.
+    expect(receive(coreWith({ term: 3, log: [1] }), two, vote(1, 1), LATE).sendAfterWrite).toMatchObject([{ to: two }]);
+    for (const [index, value] of [
+      [1, 1],
+      [2, 2],
+      [9, 1],
+    ] as const) {
+      const core = coreWith({ term: 3, log: [1], floor: [3, 2] });
+      expect(receive(core, two, vote(index, value), LATE).send).toMatchObject([{ message: { type: 'voteRefused' } }]);
+    }
+    for (const [index, value] of [
+      [3, 2],
+      [4, 2],
+      [1, 3],
+    ] as const) {
+      const core = coreWith({ term: 3, log: [1], floor: [3, 2] });
+      expect(receive(core, two, vote(index, value), LATE).sendAfterWrite).toMatchObject([{ message: { type: 'voteGranted' } }]);
+    }
+  });
+
+  test('gives no PreVote to a candidate behind it either', () => {
+    const core = coreWith({ term: 3, log: [1], floor: [3, 2] });
+    const ask = (lastIndex: number): PeerMessage => ({
+      type: 'preVoteRequest',
+      term: term(4),
+      lastIndex: logIndex(lastIndex),
+      lastTerm: term(2),
+      deadLeader: undefined,
+    });
+    expect(receive(core, two, ask(2), LATE).send).toMatchObject([{ message: { granted: false } }]);
+    expect(receive(core, two, ask(3), LATE).send).toMatchObject([{ message: { granted: true } }]);
+  });
+
+  test('stands for no election, not even when told to, until the log has come as far again', () => {
+    const core = coreWith({ term: 3, log: [1], floor: [3, 2] });
+    for (let round = 0; round < 5; round += 1) expect(core.step({ type: 'tick' }, core.nextDeadlineMs).send).toEqual([]);
+    const nowMs = core.nextDeadlineMs - 1;
+    expect(receive(core, two, { type: 'timeoutNow', term: term(3) }, nowMs).write).toBeUndefined();
+    receive(core, two, append(3, [1, 1], [entry(2, 2), entry(3, 2)]), nowMs);
+    expect(core.step({ type: 'tick' }, core.nextDeadlineMs).send).toMatchObject([
+      { message: { type: 'preVoteRequest' } },
+      { message: { type: 'preVoteRequest' } },
+    ]);
+  });
+});
+
+describe('a node that must not lead', () => {
+  test('stands for no election, and may again when it is well', () => {
+    const core = coreWith();
+    core.step({ type: 'mayLead', mayLead: false }, 0);
+    for (let round = 0; round < 5; round += 1) expect(core.step({ type: 'tick' }, core.nextDeadlineMs).send).toEqual([]);
+    expect(receive(core, two, { type: 'timeoutNow', term: term(0) }, core.nextDeadlineMs - 1).write).toBeUndefined();
+    core.step({ type: 'mayLead', mayLead: true }, core.nextDeadlineMs - 1);
+    expect(core.step({ type: 'tick' }, core.nextDeadlineMs).send).toHaveLength(2);
+  });
+
+  test('hands over at once when it leads, to whoever has everything', () => {
+    const core = coreWith();
+    const won = elect(core);
+    const nowMs = 2_000;
+    written(core, won, nowMs);
+    receive(core, two, { type: 'appendAccepted', term: core.status.term, request: 1, matchIndex: core.lastIndex }, nowMs);
+    const effects = core.step({ type: 'mayLead', mayLead: false }, nowMs);
+    expect(effects.send).toEqual([{ to: two, message: { type: 'timeoutNow', term: core.status.term } }]);
+  });
+
+  test('steps down within the shorter election timeout when nobody takes over', () => {
+    const core = coreWith();
+    elect(core);
+    const nowMs = 2_000;
+    core.step({ type: 'mayLead', mayLead: false }, nowMs);
+    expect(core.status.role).toBe('leader');
+    const justBeforeMs = nowMs + config.electionTimeoutMinMs - 1;
+    receive(core, two, { type: 'heartbeatResponse', term: core.status.term, round: 1 }, justBeforeMs);
+    core.step({ type: 'tick' }, justBeforeMs);
+    expect(core.status.role).toBe('leader');
+    expect(core.nextDeadlineMs).toBeLessThanOrEqual(nowMs + config.electionTimeoutMinMs);
+    core.step({ type: 'tick' }, nowMs + config.electionTimeoutMinMs);
+    expect(core.status.role).toBe('follower');
   });
 });

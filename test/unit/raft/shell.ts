@@ -10,6 +10,7 @@ import {
   type Entry,
   type HardState,
   type LogIndex,
+  type LogPosition,
   logIndex,
   type NodeId,
   nodeId,
@@ -64,10 +65,18 @@ export class SeededRandom implements Random {
 export interface Disk {
   hardState: HardState;
   entries: Entry[];
+  /** Set when a fault took entries from it: where it ended before. */
+  floor?: LogPosition | undefined;
 }
 
 export function emptyDisk(): Disk {
   return { hardState: { term: term(0), vote: undefined }, entries: [] };
+}
+
+/** A log that has kept everything from its first entry on. */
+export function restored(hardState: HardState, lastIndex: number, termRuns: readonly TermRun[], floor?: LogPosition): RestoredLog {
+  const base = { index: logIndex(0), term: term(0), configuration: undefined };
+  return { hardState, base, lastIndex: logIndex(lastIndex), termRuns, configurations: [], floor };
 }
 
 export function restore(disk: Disk): RestoredLog {
@@ -75,7 +84,7 @@ export function restore(disk: Disk): RestoredLog {
   for (const entry of disk.entries) {
     if (termRuns.at(-1)?.term !== entry.term) termRuns.push({ term: entry.term, firstIndex: entry.index });
   }
-  return { hardState: disk.hardState, lastIndex: logIndex(disk.entries.length), termRuns };
+  return restored(disk.hardState, disk.entries.length, termRuns, disk.floor);
 }
 
 function applyEntries(entries: Entry[], unit: WriteUnit, count: number): void {

@@ -93,6 +93,7 @@ export class LogFixture {
     const unit: WriteUnit = {
       sequence: this.sequence as WriteSequence,
       hardState: this.hardState,
+      reset: undefined,
       truncateFrom: truncateFrom === undefined ? undefined : logIndex(truncateFrom),
       entries,
     };
