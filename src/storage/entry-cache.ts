@@ -32,6 +32,21 @@ export class EntryCache {
     this.#bytes += costBytes(entry);
   }
 
+  /** Empty, for a log whose last entry is this. */
+  reset(lastIndex: number): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#lastIndex = lastIndex;
+  }
+
+  /** Drops the entries up to `baseIndex`. */
+  trim(baseIndex: number): void {
+    assert(baseIndex <= this.#lastIndex, 'only what exists is dropped');
+    while (this.firstIndex <= baseIndex && this.#entries.length > this.#head) this.#dropFirst();
+    this.#cut();
+  }
+
   truncate(firstIndex: number): void {
     assert(firstIndex >= 1 && firstIndex <= this.#lastIndex + 1, 'only what exists is truncated');
     while (this.#lastIndex >= firstIndex && this.#entries.length > this.#head) {
@@ -44,15 +59,9 @@ export class EntryCache {
   /** Drops the oldest until the bound holds, but nothing after `storedIndex`. */
   shrink(storedIndex: number): void {
     for (let first = this.firstIndex; this.#bytes > this.#maxBytes && first <= storedIndex; first++) {
-      this.#bytes -= costBytes(this.#entries[this.#head] as Entry);
-      // At once, not when the array is cut: what is dropped must not be kept alive.
-      this.#entries[this.#head] = undefined;
-      this.#head += 1;
+      this.#dropFirst();
     }
-    if (this.#head > 0 && this.#head * 2 >= this.#entries.length) {
-      this.#entries = this.#entries.slice(this.#head);
-      this.#head = 0;
-    }
+    this.#cut();
   }
 
   /** `first` is cached. Cut after `maxBytes` of payload, never empty. */
@@ -66,6 +75,19 @@ export class EntryCache {
       if (bytes > maxBytes && to > from) break;
     }
     return this.#entries.slice(from, to) as Entry[];
+  }
+
+  #dropFirst(): void {
+    this.#bytes -= costBytes(this.#entries[this.#head] as Entry);
+    // At once, not when the array is cut: what is dropped must not be kept alive.
+    this.#entries[this.#head] = undefined;
+    this.#head += 1;
+  }
+
+  #cut(): void {
+    if (this.#head === 0 || this.#head * 2 < this.#entries.length) return;
+    this.#entries = this.#entries.slice(this.#head);
+    this.#head = 0;
   }
 }
 

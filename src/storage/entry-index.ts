@@ -19,35 +19,55 @@ export interface EntryPosition {
  * JavaScript heap. Nothing on the disk is overwritten, so that a truncation only lowers `lastIndex`.
  */
 export class EntryIndex {
-  #lastIndex = 0;
-  readonly #chunks: Uint32Array[] = [];
+  #baseIndex: number;
+  #lastIndex: number;
+  readonly #chunks = new Map<number, Uint32Array>();
+
+  constructor(baseIndex: number) {
+    this.#baseIndex = baseIndex;
+    this.#lastIndex = baseIndex;
+  }
 
   get lastIndex(): number {
     return this.#lastIndex;
   }
 
-  truncate(firstIndex: number): void {
-    this.#lastIndex = Math.min(this.#lastIndex, firstIndex - 1);
+  /** Without entries, after another base. */
+  reset(baseIndex: number): void {
+    this.#chunks.clear();
+    this.#baseIndex = baseIndex;
+    this.#lastIndex = baseIndex;
   }
 
-  /** Enters the entries of a unit that lies at `position`, those above `limit` left out. */
+  /** Forgets the entries up to `baseIndex`. */
+  trim(baseIndex: number): void {
+    assert(baseIndex <= this.#lastIndex, 'only what is on the disk is dropped');
+    for (let chunk = chunkOf(this.#baseIndex + 1); chunk < chunkOf(baseIndex + 1); chunk++) this.#chunks.delete(chunk);
+    this.#baseIndex = baseIndex;
+  }
+
+  truncate(firstIndex: number): void {
+    this.#lastIndex = Math.min(this.#lastIndex, Math.max(firstIndex - 1, this.#baseIndex));
+  }
+
+  /** Enters the entries of a unit that lies at `position`, those up to the base and those above `limit` left out. */
   addUnit(segment: number, position: number, firstIndex: number, table: Buffer, limit: number): void {
     if (table.length === 0) return;
     const count = table.length / TABLE_ROW_BYTES;
     this.truncate(firstIndex);
-    assert(this.#lastIndex === firstIndex - 1 || limit < firstIndex, 'positions are entered without gaps');
+    assert(this.#lastIndex >= firstIndex - 1 || limit < firstIndex, 'positions are entered without gaps');
     let at = position + UNIT_HEADER_BYTES + table.length;
     for (let row = 0; row < count && firstIndex + row <= limit; row++) {
       const { payloadBytes, crc, kind } = readRow(table, row);
-      this.#add(segment, at, payloadBytes, crc, kind);
+      if (firstIndex + row > this.#baseIndex) this.#add(segment, at, payloadBytes, crc, kind);
       at += payloadBytes;
     }
   }
 
   get(index: number): EntryPosition {
-    assert(index >= 1 && index <= this.#lastIndex, `no stored entry ${index}`);
-    const chunk = this.#chunks[Math.floor((index - 1) / ENTRIES_PER_CHUNK)] as Uint32Array;
-    const at = ((index - 1) % ENTRIES_PER_CHUNK) * FIELDS;
+    assert(index > this.#baseIndex && index <= this.#lastIndex, `no stored entry ${index}`);
+    const chunk = this.#chunks.get(chunkOf(index)) as Uint32Array;
+    const at = (index % ENTRIES_PER_CHUNK) * FIELDS;
     const first = chunk[at] as number;
     return {
       segment: Math.floor(first / KINDS),
@@ -59,15 +79,21 @@ export class EntryIndex {
   }
 
   #add(segment: number, position: number, payloadBytes: number, crc: number, kind: number): void {
-    const slot = this.#lastIndex;
-    const chunkNumber = Math.floor(slot / ENTRIES_PER_CHUNK);
-    if (chunkNumber === this.#chunks.length) this.#chunks.push(new Uint32Array(ENTRIES_PER_CHUNK * FIELDS));
-    const chunk = this.#chunks[chunkNumber] as Uint32Array;
-    const at = (slot % ENTRIES_PER_CHUNK) * FIELDS;
+    const index = this.#lastIndex + 1;
+    let chunk = this.#chunks.get(chunkOf(index));
+    if (chunk === undefined) {
+      chunk = new Uint32Array(ENTRIES_PER_CHUNK * FIELDS);
+      this.#chunks.set(chunkOf(index), chunk);
+    }
+    const at = (index % ENTRIES_PER_CHUNK) * FIELDS;
     chunk[at] = segment * KINDS + kind;
     chunk[at + 1] = position;
     chunk[at + 2] = payloadBytes;
     chunk[at + 3] = crc;
-    this.#lastIndex += 1;
+    this.#lastIndex = index;
   }
+}
+
+function chunkOf(index: number): number {
+  return Math.floor(index / ENTRIES_PER_CHUNK);
 }

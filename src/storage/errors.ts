@@ -7,9 +7,18 @@
  * - `WRONG_NODE`: the data directory belongs to another node. Nothing was changed.
  * - `LOCKED`: another process uses the data directory.
  * - `DISK_FULL`: no room for what must exist before the log can be opened. Later a full disk is `RaftLog.hasRoomFor`, not an error.
+ * - `TRIMMED`: the entry was dropped from the log; a snapshot has what it did.
  * - `IO`: the disk refused. Terminal: what it holds of the last write is unknown until recovery looks.
  */
-export type StorageErrorCode = 'DAMAGED_LOG' | 'DAMAGED_IDENTITY' | 'NEWER_FORMAT' | 'WRONG_NODE' | 'LOCKED' | 'DISK_FULL' | 'IO';
+export type StorageErrorCode =
+  | 'DAMAGED_LOG'
+  | 'DAMAGED_IDENTITY'
+  | 'NEWER_FORMAT'
+  | 'WRONG_NODE'
+  | 'LOCKED'
+  | 'DISK_FULL'
+  | 'TRIMMED'
+  | 'IO';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';
@@ -39,6 +48,11 @@ export function newerFormat(file: string, format: number, supported: number): St
     'NEWER_FORMAT',
     `${what}. Nothing was changed. Start the newer version of Lograft on this data directory.`,
   );
+}
+
+/** Not an error of the log: whoever wants the entry takes a snapshot instead. */
+export function trimmed(index: number, baseIndex: number): StorageError {
+  return new StorageError('TRIMMED', `entry ${index} was dropped: the log begins after ${baseIndex}. A snapshot has what it did.`);
 }
 
 export function toStorageError(error: unknown, doing: string): StorageError {

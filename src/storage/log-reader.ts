@@ -36,6 +36,11 @@ export class LogReader {
     return reading;
   }
 
+  /** Segments before this one are no more. */
+  forgetBefore(number: number): Promise<void> {
+    return this.#files.forgetBefore(number);
+  }
+
   async close(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     await this.#files.close();

@@ -85,6 +85,18 @@ export class Preallocation {
     });
   }
 
+  /** Whoever waits in `take` gets undefined. */
+  stopWaiting(): void {
+    this.#releaseWaiter();
+  }
+
+  /** A segment was removed: its bytes are there for others, and for this log. */
+  freed(bytes: number): void {
+    this.#logBytes -= bytes;
+    assert(this.#logBytes >= 0, 'what is freed was counted');
+    if (this.#full) this.#wake();
+  }
+
   get #wanted(): boolean {
     return this.#waiter !== undefined || this.#ready.length < this.#options.count;
   }

@@ -40,6 +40,15 @@ export class ReadFiles {
     }
   }
 
+  /** These segments are no more. Reads that are under way end first. */
+  async forgetBefore(number: number): Promise<void> {
+    for (const [segment, open] of this.#open) {
+      if (segment >= number || open.users > 0) continue;
+      this.#open.delete(segment);
+      await (await open.file).close();
+    }
+  }
+
   /** No read may be under way. */
   async close(): Promise<void> {
     await this.#closeOldest(0);

@@ -14,12 +14,15 @@
  * A torn tail was never acknowledged: had its fdatasync succeeded, the next unit, if there is one, would say so. The one case that
  * looks the same is rot in the very last write, which is why `close` seals it with an empty unit.
  */
-import type { HardState, Term } from '../raft/types.ts';
+import { isBehind } from '../raft/log-position.ts';
+import { type Entry, type HardState, KIND_CONFIGURATION, type LogIndex, type RestoredLog, type Term } from '../raft/types.ts';
 import { isZero } from './bytes.ts';
 import type { Disk } from './disk.ts';
 import { EntryIndex } from './entry-index.ts';
 import { damagedLog, newerFormat, type StorageError } from './errors.ts';
-import type { SegmentFile, SegmentList } from './segment-files.ts';
+import { encodeHead, headPath, type LogHead } from './log-head.ts';
+import type { UsedSegment } from './log-start.ts';
+import type { FoundLog, SegmentFile } from './segment-files.ts';
 import { logSeed, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { type Survey, surveyBehind } from './survey.ts';
@@ -36,14 +39,17 @@ import {
 } from './unit-format.ts';
 
 export interface RecoveredLog {
+  readonly restored: RestoredLog;
+  readonly head: LogHead;
   readonly index: EntryIndex;
   readonly terms: TermRuns;
-  readonly hardState: HardState;
-  /** Of the last unit; 0 for none. Durable, as all before it. */
+  /** Of the last unit. Durable, as all before it. */
   readonly sequence: number;
   /** Where the next unit goes. */
   readonly current: SegmentFile;
   readonly position: number;
+  /** The segments up to the current one. */
+  readonly used: readonly UsedSegment[];
   /** Empty segments after the current one. */
   readonly ready: readonly SegmentFile[];
 }
@@ -68,13 +74,17 @@ interface Stop {
 }
 
 /** Reads the whole log. What it returns is durable, whatever the process before this one did. */
-export async function recoverLog(disk: Disk, list: SegmentList): Promise<RecoveredLog> {
+export async function recoverLog(disk: Disk, directory: string, found: FoundLog): Promise<RecoveredLog> {
   const opened: SegmentFile[] = [];
   try {
-    for (const { number, path, segmentBytes } of list.segments) {
+    for (const { number, path, segmentBytes } of found.segments) {
       opened.push({ number, path, segmentBytes, file: await disk.open(path, { create: false }) });
     }
-    return await new Recovery(opened, logSeed(list.logId)).run();
+    const recovered = await new Recovery(opened, found, directory).run();
+    // Written again for the same reason as the last write: a killed process may have left it in the page cache alone.
+    await disk.replaceFile(headPath(directory), encodeHead(recovered.head));
+    for (const path of found.dropped) await disk.remove(path);
+    return recovered;
   } catch (error) {
     await Promise.allSettled(opened.map(({ file }) => file.close()));
     throw error;
@@ -83,17 +93,34 @@ export async function recoverLog(disk: Disk, list: SegmentList): Promise<Recover
 
 class Recovery {
   readonly #segments: readonly SegmentFile[];
+  readonly #used: UsedSegment[] = [];
+  readonly #head: LogHead;
+  readonly #found: FoundLog;
+  readonly #directory: string;
   readonly #seed: number;
-  readonly #index = new EntryIndex();
-  readonly #terms = new TermRuns();
-  #hardState: HardState = { term: 0 as Term, vote: undefined };
-  #sequence = 0;
+  readonly #index: EntryIndex;
+  readonly #terms: TermRuns;
+  #configurations: Entry[] = [];
+  #hardState: HardState;
+  #sequence: number;
+  /** Last entry of what was replayed; behind the base at first, when the log's first segment begins before it. */
+  #lastIndex: number;
   /** Where the write that holds the last unit began. Before it, everything is known to be durable. */
   #lastWrite: { readonly segment: SegmentFile; readonly position: number } | undefined;
 
-  constructor(segments: readonly SegmentFile[], seed: number) {
+  constructor(segments: readonly SegmentFile[], found: FoundLog, directory: string) {
+    const { head } = found;
     this.#segments = segments;
-    this.#seed = seed;
+    this.#found = found;
+    this.#directory = directory;
+    this.#head = head;
+    this.#seed = logSeed(head.logId);
+    this.#index = new EntryIndex(head.base.index);
+    // Until the unit that holds the base's entry is replayed, entries of older terms may be there, which it replaces.
+    this.#terms = new TermRuns({ index: head.base.index, term: 0 as Term });
+    this.#hardState = head.start.hardState;
+    this.#sequence = head.start.sequence;
+    this.#lastIndex = head.start.lastIndex;
   }
 
   async run(): Promise<RecoveredLog> {
@@ -103,6 +130,8 @@ class Recovery {
       const stop = await this.#replay(segment);
       const next = await this.#nextFrom(at + 1);
       if (next !== undefined) {
+        for (const { number, path, segmentBytes } of this.#segments.slice(at + 1, next))
+          this.#used.push({ number, path, segmentBytes, start: this.#startAt(number, SEGMENT_HEADER_BYTES) });
         at = next;
         continue;
       }
@@ -120,7 +149,10 @@ class Recovery {
 
   async #replay(segment: SegmentFile): Promise<Stop> {
     const reader = new SegmentReader(segment.file, segment.segmentBytes);
-    let position = SEGMENT_HEADER_BYTES;
+    const { start } = this.#head;
+    let position = segment.number === start.segment ? start.position : SEGMENT_HEADER_BYTES;
+    const { number, path, segmentBytes } = segment;
+    this.#used.push({ number, path, segmentBytes, start: this.#startAt(number, position) });
     for (;;) {
       const head = await reader.view(position, UNIT_HEADER_BYTES);
       const verdict = decodeUnitHeader(head, 0, { segment: segment.number, position }, this.#seed);
@@ -132,7 +164,8 @@ class Recovery {
       const end = Math.min(position + unitBytes(header.entryCount, header.payloadBytes), segment.segmentBytes);
       const what = verifyBody(header, verdict.type === 'valid' ? verdict.tableCrc : 0, body);
       if (what !== undefined) return { position, surveyFrom: end, what };
-      this.#take(segment, position, header, body.subarray(0, tableBytes));
+      if (this.#found.headIsMissing && header.format > 1) throw this.#missingHead();
+      this.#take(segment, position, header, body);
       position = end;
     }
   }
@@ -142,18 +175,36 @@ class Recovery {
     if (verdict.type !== 'valid') return undefined;
     const { sequence, durableSequence, firstIndex, entryCount } = verdict.header;
     if (sequence !== this.#sequence + 1 || durableSequence >= sequence) return undefined;
-    const next = this.#terms.lastIndex + 1;
+    const next = this.#lastIndex + 1;
     return (entryCount === 0 ? firstIndex === next : firstIndex >= 1 && firstIndex <= next) ? verdict.header : undefined;
   }
 
-  #take(segment: SegmentFile, position: number, header: UnitHeader, table: Buffer): void {
+  #take(segment: SegmentFile, position: number, header: UnitHeader, body: Buffer): void {
     const { firstIndex, entryCount, sequence, durableSequence } = header;
-    if (entryCount > 0) this.#terms.truncate(firstIndex);
-    for (let row = 0; row < entryCount; row++) this.#terms.append(readRow(table, row).term);
+    const table = body.subarray(0, entryCount * TABLE_ROW_BYTES);
+    if (entryCount > 0) this.#takeEntries(firstIndex, table, body);
     this.#index.addUnit(segment.number, position, firstIndex, table, Number.MAX_SAFE_INTEGER);
     this.#hardState = header.hardState;
     this.#sequence = sequence;
     if (durableSequence === sequence - 1) this.#lastWrite = { segment, position };
+  }
+
+  /** Those up to the base are passed over. */
+  #takeEntries(firstIndex: number, table: Buffer, body: Buffer): void {
+    const { base } = this.#head;
+    if (firstIndex <= this.#terms.lastIndex) this.#terms.truncate(Math.max(firstIndex, base.index + 1));
+    if ((this.#configurations.at(-1)?.index ?? 0) >= firstIndex)
+      this.#configurations = this.#configurations.filter(({ index }) => index < firstIndex);
+    let at = table.length;
+    for (let row = 0; row * TABLE_ROW_BYTES < table.length; row++) {
+      const { term, kind, payloadBytes } = readRow(table, row);
+      const index = (firstIndex + row) as LogIndex;
+      this.#lastIndex = index;
+      if (index > base.index) this.#terms.append(term);
+      if (index > base.index && kind === KIND_CONFIGURATION)
+        this.#configurations.push({ term, index, kind, payload: Buffer.from(body.subarray(at, at + payloadBytes)) });
+      at += payloadBytes;
+    }
   }
 
   /**
@@ -172,7 +223,7 @@ class Recovery {
   }
 
   #refusal(decision: Decision, survey: Survey, segment: SegmentFile, stop: Stop): StorageError | undefined {
-    const kept = `Entries 1 to ${this.#terms.lastIndex} before it are whole.`;
+    const kept = `Entries ${this.#head.base.index + 1} to ${this.#terms.lastIndex} before it are whole.`;
     const s = this.#sequence + 1;
     switch (decision) {
       case 'refuseNewerFormat':
@@ -213,16 +264,51 @@ class Recovery {
   }
 
   async #result(at: number, position: number): Promise<RecoveredLog> {
+    const { base, start, logId } = this.#head;
+    const current = this.#segments[at] as SegmentFile;
+    if (this.#lastIndex < base.index) {
+      throw damagedLog(
+        current.path,
+        position,
+        `the log ends at ${this.#lastIndex}, before its base ${base.index}`,
+        'The head is whole.',
+      );
+    }
+    this.#terms.trim(base);
+    const last = this.#terms.last;
+    const floor = this.#head.floor !== undefined && isBehind(last, this.#head.floor) ? this.#head.floor : undefined;
     for (const { file } of this.#segments.slice(0, at)) await file.close();
     return {
+      restored: {
+        hardState: this.#hardState,
+        base,
+        lastIndex: last.index,
+        termRuns: this.#terms.runs,
+        configurations: this.#configurations,
+        floor,
+      },
+      head: { logId, start, base, floor },
       index: this.#index,
       terms: this.#terms,
-      hardState: this.#hardState,
       sequence: this.#sequence,
-      current: this.#segments[at] as SegmentFile,
+      current,
       position,
+      used: this.#used,
       ready: this.#segments.slice(at + 1),
     };
+  }
+
+  #startAt(segment: number, position: number): UsedSegment['start'] {
+    return { segment, position, sequence: this.#sequence, lastIndex: this.#lastIndex, hardState: this.#hardState };
+  }
+
+  #missingHead(): StorageError {
+    return damagedLog(
+      headPath(this.#directory),
+      0,
+      'the head is missing, which says where the log begins: expected it',
+      'The segments were not changed.',
+    );
   }
 }
 

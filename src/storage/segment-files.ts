@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
 import { damagedLog, newerFormat } from './errors.ts';
+import { decodeHead, firstHead, headPath, type LogHead } from './log-head.ts';
 import {
   decodeSegmentHeader,
   isFilling,
@@ -19,29 +20,72 @@ export interface SegmentFile {
   readonly segmentBytes: number;
 }
 
-export interface SegmentList {
-  readonly logId: Buffer;
-  /** Numbers 1 to n without gaps, each with its file's size. */
-  readonly segments: readonly { readonly number: number; readonly path: string; readonly segmentBytes: number }[];
+export interface FoundSegment {
+  readonly number: number;
+  readonly path: string;
+  readonly segmentBytes: number;
+}
+
+export interface FoundLog {
+  readonly head: LogHead;
+  /** So it was before the first units of format 2. */
+  readonly headIsMissing: boolean;
+  /** From the one where the log begins, without gaps, each with its file's size. */
+  readonly segments: readonly FoundSegment[];
+  /** Segments before that one, which are no part of the log any more. */
+  readonly dropped: readonly string[];
 }
 
 /** Undefined for a log that was never made. Removes segments that were still being filled. */
-export async function listSegments(disk: Disk, directory: string): Promise<SegmentList | undefined> {
+export async function findLog(disk: Disk, directory: string): Promise<FoundLog | undefined> {
   const names = await disk.list(directory);
-  for (const name of names.filter(isFilling)) await disk.remove(join(directory, name));
   const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
-  const segments: SegmentList['segments'][number][] = [];
-  let logId: Buffer | undefined;
-  for (const [at, number] of numbers.sort((a, b) => a - b).entries()) {
-    const path = segmentPath(directory, at + 1);
-    const kept = at === 0 ? 'Nothing before it exists.' : `Segments 1 to ${at} are there.`;
-    if (number !== at + 1) throw damagedLog(path, 0, `segment ${at + 1} is missing while ${number} exists: expected it`, kept);
+  const stored = await readHead(disk, directory);
+  if (stored === undefined && numbers.length === 0) {
+    await removeFilling(disk, directory, names);
+    return undefined;
+  }
+  const first = stored?.start.segment ?? 1;
+  const dropped = numbers.filter((number) => number < first).map((number) => segmentPath(directory, number));
+  const segments: FoundSegment[] = [];
+  let logId = stored?.logId;
+  for (const [at, number] of numbers
+    .filter((number) => number >= first)
+    .sort((a, b) => a - b)
+    .entries()) {
+    const expected = first + at;
+    const path = segmentPath(directory, expected);
+    const kept = at === 0 ? 'Nothing before it exists.' : `Segments ${first} to ${expected - 1} are there.`;
+    if (number !== expected) throw damagedLog(path, 0, `segment ${expected} is missing while ${number} exists: expected it`, kept);
     const header = await readHeader(disk, path, number);
     if (logId !== undefined && !logId.equals(header.logId)) throw damagedLog(path, 0, 'a segment of another log', kept);
     logId = header.logId;
     segments.push({ number, path, segmentBytes: header.segmentBytes });
   }
-  return logId === undefined ? undefined : { logId, segments };
+  if (logId === undefined || segments.length === 0) {
+    throw damagedLog(
+      segmentPath(directory, first),
+      0,
+      `segment ${first} is missing, where the log begins: expected it`,
+      'The head is there.',
+    );
+  }
+  await removeFilling(disk, directory, names);
+  return { head: stored ?? firstHead(logId), headIsMissing: stored === undefined, segments, dropped };
+}
+
+async function removeFilling(disk: Disk, directory: string, names: readonly string[]): Promise<void> {
+  for (const name of names.filter(isFilling)) await disk.remove(join(directory, name));
+}
+
+async function readHead(disk: Disk, directory: string): Promise<LogHead | undefined> {
+  const path = headPath(directory);
+  const bytes = await disk.readFile(path);
+  if (bytes === undefined) return undefined;
+  const verdict = decodeHead(bytes);
+  if (verdict.type === 'newerFormat') throw newerFormat(path, verdict.format, verdict.supported);
+  if (verdict.type === 'damaged') throw damagedLog(path, 0, 'a damaged head', 'The segments were not looked at.');
+  return verdict.head;
 }
 
 async function readHeader(disk: Disk, path: string, number: number): Promise<SegmentHeader> {

@@ -9,8 +9,11 @@ import { readNumber, writeNumber } from './bytes.ts';
 
 /** One block of the file system, so that no unit shares it. */
 export const SEGMENT_HEADER_BYTES = 4_096;
-/** Format of segment files and of the units in them. */
-export const SEGMENT_FORMAT = 1;
+/**
+ * Format of segment files and of the units in them. 2: the log has a head file, and units without entries carry the last entry's term.
+ * Both are read; what is written is the newest.
+ */
+export const SEGMENT_FORMAT = 2;
 /** Positions are kept in 32 bits. */
 export const MAX_SEGMENT_BYTES = 2 ** 32 - 64;
 /** Segment numbers are kept in 24 bits: 1 PiB of 64 MiB segments. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { systemClock } from '../base/system-clock.ts';
@@ -18,6 +19,8 @@ export interface SegmentedLogOptions {
   readonly maxLogBytes?: number | undefined;
   /** For the rests of the preallocation. Default: the machine's. */
   readonly clock?: Clock | undefined;
+  /** Chance, for the log's id. Default: the machine's. */
+  readonly randomBytes?: ((length: number) => Buffer) | undefined;
 }
 
 export type CheckedOptions = { readonly [Name in keyof SegmentedLogOptions]-?: NonNullable<SegmentedLogOptions[Name]> };
@@ -35,6 +38,7 @@ export function checkOptions(options: SegmentedLogOptions): CheckedOptions {
     maxEntryBytes: options.maxEntryBytes ?? 16 * MIB,
     maxLogBytes: options.maxLogBytes ?? Number.MAX_SAFE_INTEGER,
     clock: options.clock ?? systemClock,
+    randomBytes: options.randomBytes ?? randomBytes,
   };
   within('segmentBytes', segmentBytes, MIN_SEGMENT_BYTES, MAX_SEGMENT_BYTES);
   assert(segmentBytes % UNIT_ALIGNMENT_BYTES === 0, `segmentBytes must be a multiple of ${UNIT_ALIGNMENT_BYTES}: ${segmentBytes}`);

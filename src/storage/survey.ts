@@ -67,7 +67,7 @@ function judge(survey: Survey, header: UnitHeader, look: Window, position: numbe
   const { sequence, durableSequence } = header;
   const where = `unit ${sequence} in ${look.segment.path} at byte ${position}`;
   if (durableSequence >= look.expected) survey.attested ??= where;
-  // A later unit of the write that was torn. A write never spans two segments.
-  else if (look.first && sequence > look.expected) return;
+  // A later unit of the write that was torn. A write never spans two segments, but may be the first of its own.
+  else if (sequence > look.expected && (look.first || durableSequence === look.expected - 1)) return;
   else survey.contradiction ??= where;
 }

@@ -28,6 +28,8 @@ const AT = {
   entries: 20,
   tableCrc: 24,
   payloadBytes: 28,
+  /** In units without entries, which need neither of those two. */
+  lastTerm: 24,
   sequence: 32,
   durable: 40,
   term: 48,
@@ -46,6 +48,10 @@ export interface UnitHeader {
   readonly firstIndex: number;
   readonly entryCount: number;
   readonly payloadBytes: number;
+  /** Without entries: the term of the log's last entry, by which a log is known even when the unit that held that is lost. */
+  readonly lastTerm: Term;
+  /** Of the unit: see SEGMENT_FORMAT. */
+  readonly format: number;
 }
 
 /** Where a unit lies: part of its checksummed header, so that one that lies elsewhere is never taken for valid. */
@@ -64,7 +70,12 @@ export function unitBytes(entryCount: number, payloadBytes: number): number {
   return alignUp(UNIT_HEADER_BYTES + TABLE_ROW_BYTES * entryCount + payloadBytes, UNIT_ALIGNMENT_BYTES);
 }
 
-export function encodeUnit(header: UnitHeader, entries: readonly Entry[], place: UnitPlace, seed: number): EncodedUnit {
+export function encodeUnit(
+  header: Omit<UnitHeader, 'format'>,
+  entries: readonly Entry[],
+  place: UnitPlace,
+  seed: number,
+): EncodedUnit {
   assert(header.entryCount === entries.length, 'the header counts the entries');
   assert(header.durableSequence < header.sequence, 'a unit is not durable before it is written');
   const head = Buffer.allocUnsafe(UNIT_HEADER_BYTES + TABLE_ROW_BYTES * entries.length);
@@ -77,15 +88,19 @@ export function encodeUnit(header: UnitHeader, entries: readonly Entry[], place:
   return { buffers: gather(head, entries), table };
 }
 
-function writeHeader(head: Buffer, header: UnitHeader, place: UnitPlace, tableCrc: number, seed: number): void {
+function writeHeader(head: Buffer, header: Omit<UnitHeader, 'format'>, place: UnitPlace, tableCrc: number, seed: number): void {
   const { term, vote } = header.hardState;
   head.writeUInt32BE(MAGIC, AT.magic);
   head.writeUInt16BE(SEGMENT_FORMAT, AT.format);
   head.writeUInt32BE(place.segment, AT.segment);
   head.writeUInt32BE(place.position / UNIT_ALIGNMENT_BYTES, AT.block);
   head.writeUInt32BE(header.entryCount, AT.entries);
-  head.writeUInt32BE(tableCrc, AT.tableCrc);
-  head.writeUInt32BE(header.payloadBytes, AT.payloadBytes);
+  if (header.entryCount === 0) {
+    writeNumber(head, header.lastTerm, AT.lastTerm);
+  } else {
+    head.writeUInt32BE(tableCrc, AT.tableCrc);
+    head.writeUInt32BE(header.payloadBytes, AT.payloadBytes);
+  }
   writeNumber(head, header.sequence, AT.sequence);
   writeNumber(head, header.durableSequence, AT.durable);
   writeNumber(head, term, AT.term);
@@ -143,15 +158,21 @@ export function decodeUnitHeader(bytes: Buffer, at: number, place: UnitPlace, se
   if (format > SEGMENT_FORMAT) return { type: 'newerFormat', format };
   const voteBytes = head.readUInt8(AT.voteBytes);
   const vote = voteBytes === 0 ? undefined : (head.toString('latin1', AT.vote, AT.vote + voteBytes) as NodeId);
+  const hardState = { term: readNumber(head, AT.term) as Term, vote };
+  const entryCount = head.readUInt32BE(AT.entries);
+  const empty = entryCount === 0;
   const header: UnitHeader = {
     sequence: readNumber(head, AT.sequence),
     durableSequence: readNumber(head, AT.durable),
-    hardState: { term: readNumber(head, AT.term) as Term, vote },
+    hardState,
     firstIndex: readNumber(head, AT.firstIndex),
-    entryCount: head.readUInt32BE(AT.entries),
-    payloadBytes: head.readUInt32BE(AT.payloadBytes),
+    entryCount,
+    payloadBytes: empty ? 0 : head.readUInt32BE(AT.payloadBytes),
+    // Format 1 does not say. No entry has a newer term than the hard state.
+    lastTerm: empty && format > 1 ? (readNumber(head, AT.lastTerm) as Term) : hardState.term,
+    format,
   };
-  return { type: 'valid', header, tableCrc: head.readUInt32BE(AT.tableCrc) };
+  return { type: 'valid', header, tableCrc: empty ? 0 : head.readUInt32BE(AT.tableCrc) };
 }
 
 export interface TableRow {

@@ -1,5 +1,14 @@
 /** A node's log with somebody looking on: what it takes, and what it calls durable. */
-import type { Entry, LogIndex, RestoredLog, Term, WriteSequence, WriteUnit } from '../../../src/raft/types.ts';
+import type {
+  Entry,
+  LogBase,
+  LogIndex,
+  LogPosition,
+  RestoredLog,
+  Term,
+  WriteSequence,
+  WriteUnit,
+} from '../../../src/raft/types.ts';
 import type { RaftLog, RaftLogEvents } from '../../../src/storage/raft-log.ts';
 
 export interface LogWitness {
@@ -31,6 +40,14 @@ export class ObservedLog implements RaftLog {
     return this.#log.restored;
   }
 
+  get base(): LogBase {
+    return this.#log.base;
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#log.firstIndex;
+  }
+
   get lastIndex(): LogIndex {
     return this.#log.lastIndex;
   }
@@ -42,6 +59,18 @@ export class ObservedLog implements RaftLog {
 
   read(first: LogIndex, last: LogIndex, maxBytes: number): readonly Entry[] | Promise<readonly Entry[]> {
     return this.#log.read(first, last, maxBytes);
+  }
+
+  trim(base: LogBase): Promise<void> {
+    return this.#log.trim(base);
+  }
+
+  damaged(): readonly LogPosition[] {
+    return this.#log.damaged();
+  }
+
+  repair(entry: Entry): Promise<void> {
+    return this.#log.repair(entry);
   }
 
   hasRoomFor(bytes: number): boolean {

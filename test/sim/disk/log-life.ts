@@ -1,6 +1,15 @@
 /** A segmented log of the product on a simulated disk, life after life, and what each of them must find. */
 import { assert } from '../../../src/base/assert.ts';
-import { type Entry, type HardState, logIndex, nodeId, term, type WriteSequence } from '../../../src/raft/types.ts';
+import {
+  type Entry,
+  type HardState,
+  type LogPosition,
+  logIndex,
+  nodeId,
+  type Term,
+  term,
+  type WriteSequence,
+} from '../../../src/raft/types.ts';
 import type { Disk } from '../../../src/storage/disk.ts';
 import type { RaftLog } from '../../../src/storage/raft-log.ts';
 import { openSegmentedLog } from '../../../src/storage/segmented-log.ts';
@@ -12,19 +21,25 @@ const MAX_BURST = 4;
 
 interface LogState {
   readonly hardState: HardState;
-  readonly payloads: readonly string[];
+  readonly base: LogPosition;
+  /** After the base. */
+  readonly payloads: readonly { readonly term: Term; readonly text: string }[];
 }
 
 export class LogLives {
   readonly #machine: Machine;
   readonly #mounted: (disk: Disk) => Disk;
   /** What the log holds after each unit that was handed to it. */
-  #states: LogState[] = [{ hardState: { term: term(0), vote: undefined }, payloads: [] }];
+  #states: LogState[] = [
+    { hardState: { term: term(0), vote: undefined }, base: { index: logIndex(0), term: term(0) }, payloads: [] },
+  ];
   /** Of `#states`: what `onWritten` has called durable. */
   #durable = 0;
   #units = 0;
   opened = 0;
   acknowledged = 0;
+  trimmed = 0;
+  resets = 0;
   /** How many units were found that nobody had acknowledged. */
   surplus = 0;
 
@@ -62,46 +77,90 @@ export class LogLives {
         sequence += 1;
         this.#write(log, sequence as WriteSequence);
       }
+      if (random.chance(0.1)) this.#trim(log);
       await new Promise<void>((resolve) => process.clock.after(random.exponential(2), resolve));
     }
   }
 
   /** What was durable is there, then perhaps more of what was written, in its order. */
   async #check(log: RaftLog): Promise<void> {
-    const { lastIndex, hardState } = log.restored;
-    const entries = lastIndex === 0 ? [] : await log.read(logIndex(1), lastIndex, Number.MAX_SAFE_INTEGER);
-    const found = text({ hardState, payloads: entries.map(({ payload }) => Buffer.from(payload).toString()) });
-    const at = this.#states.findIndex((state, unit) => unit >= this.#durable && text(state) === found);
-    assert(at >= 0, `${this.#durable} units were durable, of ${this.#states.length - 1}; found entries 1 to ${lastIndex}`);
+    const { lastIndex, hardState, base } = log.restored;
+    const entries = lastIndex === base.index ? [] : await log.read(log.firstIndex, lastIndex, Number.MAX_SAFE_INTEGER);
+    const payloads = entries.map((entry) => ({ term: entry.term, text: Buffer.from(entry.payload).toString() }));
+    const found = text({ hardState, base, payloads });
+    const at = this.#states.findIndex((state, unit) => unit >= this.#durable && text(trimmedTo(state, base.index)) === found);
+    assert(
+      at >= 0,
+      `${this.#durable} units were durable, of ${this.#states.length - 1}; found entries ${log.firstIndex} to ${lastIndex}`,
+    );
     this.opened += 1;
     this.surplus += at - this.#durable;
-    this.#states = this.#states.slice(0, at + 1);
+    this.#states = this.#states.slice(0, at + 1).map((state, unit) => (unit === at ? trimmedTo(state, base.index) : state));
     this.#durable = at;
+  }
+
+  /** Whether it came about before a crash, the next life sees by the base. */
+  #trim(log: RaftLog): void {
+    const { random, scheduler } = this.#machine;
+    const durable = this.#states[this.#durable] as LogState;
+    const newest = this.#states.at(-1) as LogState;
+    const count = random.between(0, durable.payloads.length);
+    const index = durable.base.index + count;
+    // What is being replaced was not committed.
+    const kept = newest.payloads[index - newest.base.index - 1]?.text === durable.payloads[count - 1]?.text;
+    if (count === 0 || index <= newest.base.index || index <= log.base.index || !kept) return;
+    const at = durable.payloads[count - 1] as LogState['payloads'][number];
+    this.trimmed += count;
+    log.trim({ index: logIndex(index), term: at.term, configuration: undefined }).catch((error) => scheduler.fail(error));
   }
 
   #write(log: RaftLog, sequence: WriteSequence): void {
     const { random } = this.#machine;
-    const before = this.#states.at(-1) as LogState;
+    const before = trimmedTo(this.#states.at(-1) as LogState, log.base.index);
     this.#units += 1;
     const vote = random.pick([undefined, nodeId('n1'), nodeId('n2')]);
     const hardState = random.chance(0.2) ? { term: term(before.hardState.term + 1), vote } : before.hardState;
+    if (random.chance(0.03)) return this.#reset(log, sequence, before, hardState);
     const truncates = before.payloads.length > 0 && random.chance(0.1);
-    const firstIndex = truncates ? random.between(1, before.payloads.length) : before.payloads.length + 1;
+    const first = truncates ? random.between(1, before.payloads.length) : before.payloads.length + 1;
     const count = truncates ? random.between(1, 3) : random.between(0, 3);
-    const payloads = Array.from({ length: count }, (_, at) => `${this.#units}.${at} `.repeat(random.between(1, 200)));
-    const entries: Entry[] = payloads.map((payload, at) => ({
-      term: hardState.term,
-      index: logIndex(firstIndex + at),
-      kind: 16,
-      payload: Buffer.from(payload),
-    }));
-    this.#states.push({ hardState, payloads: [...before.payloads.slice(0, firstIndex - 1), ...payloads] });
+    const payloads = this.#payloads(count, hardState.term);
+    const firstIndex = before.base.index + first;
+    this.#states.push({ ...before, hardState, payloads: [...before.payloads.slice(0, first - 1), ...payloads] });
     const truncateFrom = truncates ? logIndex(firstIndex) : undefined;
-    const unit = { sequence, hardState, reset: undefined, truncateFrom, entries };
-    log.write(unit);
+    log.write({ sequence, hardState, reset: undefined, truncateFrom, entries: entriesFrom(firstIndex, payloads) });
+  }
+
+  #reset(log: RaftLog, sequence: WriteSequence, before: LogState, hardState: HardState): void {
+    const { random } = this.#machine;
+    const index = logIndex(before.base.index + before.payloads.length + random.between(0, 10));
+    const base = { index, term: before.payloads.at(-1)?.term ?? before.base.term };
+    this.resets += 1;
+    this.#states.push({ hardState, base, payloads: [] });
+    log.write({ sequence, hardState, reset: { ...base, configuration: undefined }, truncateFrom: undefined, entries: [] });
+  }
+
+  #payloads(count: number, inTerm: Term): LogState['payloads'][number][] {
+    const { random } = this.#machine;
+    return Array.from({ length: count }, (_, at) => ({
+      term: inTerm,
+      text: `${this.#units}.${at} `.repeat(random.between(1, 200)),
+    }));
   }
 }
 
-function text({ hardState, payloads }: LogState): string {
-  return [hardState.term, hardState.vote, ...payloads].join('|');
+function entriesFrom(firstIndex: number, payloads: LogState['payloads']): Entry[] {
+  return payloads.map(({ term, text }, at) => ({ term, index: logIndex(firstIndex + at), kind: 16, payload: Buffer.from(text) }));
+}
+
+/** The same log when the entries up to there were dropped. */
+function trimmedTo(state: LogState, index: number): LogState {
+  const count = index - state.base.index;
+  const last = state.payloads[count - 1];
+  if (count <= 0 || last === undefined) return state;
+  return { ...state, base: { index: logIndex(index), term: last.term }, payloads: state.payloads.slice(count) };
+}
+
+function text({ hardState, base, payloads }: LogState): string {
+  return [hardState.term, hardState.vote, base.index, base.term, ...payloads.map(({ text }) => text)].join('|');
 }

@@ -8,6 +8,8 @@ const LIVES = 5;
 interface Sum {
   opened: number;
   acknowledged: number;
+  trimmed: number;
+  resets: number;
   /** Written, never acknowledged, and found. */
   surplus: number;
   keptSectors: number;
@@ -16,7 +18,16 @@ interface Sum {
 }
 
 async function live(seeds: number, crash: 'process' | 'power', mounted?: (disk: Disk) => Disk): Promise<Sum> {
-  const sum: Sum = { opened: 0, acknowledged: 0, surplus: 0, keptSectors: 0, lostSectors: 0, undoneNames: 0 };
+  const sum: Sum = {
+    opened: 0,
+    acknowledged: 0,
+    trimmed: 0,
+    resets: 0,
+    surplus: 0,
+    keptSectors: 0,
+    lostSectors: 0,
+    undoneNames: 0,
+  };
   for (let seed = 0; seed < seeds; seed += 1) {
     const machine = new Machine(seed);
     const lives = new LogLives(machine, mounted);
@@ -37,6 +48,8 @@ async function live(seeds: number, crash: 'process' | 'power', mounted?: (disk: 
 function count(sum: Sum, machine: Machine, lives: LogLives): void {
   sum.opened += lives.opened;
   sum.acknowledged += lives.acknowledged;
+  sum.trimmed += lives.trimmed;
+  sum.resets += lives.resets;
   sum.surplus += lives.surplus;
   for (const fault of machine.faults) {
     if (fault.kind !== 'powerCut') continue;

@@ -2,6 +2,7 @@ import type { Clock } from '../../../src/base/clock.ts';
 import {
   type Entry,
   type HardState,
+  type LogBase,
   logIndex,
   nodeId,
   type Term,
@@ -15,6 +16,7 @@ import { openSegmentedLog, type SegmentedLogOptions } from '../../../src/storage
 
 export const DIRECTORY = '/data/log';
 export const SEGMENT_1 = `${DIRECTORY}/00000001.segment`;
+export const HEAD = `${DIRECTORY}/head`;
 export const SEGMENT_2 = `${DIRECTORY}/00000002.segment`;
 /** 4 KiB of header, 12 KiB of units. */
 export const SMALL = { segmentBytes: 16 * 1024 } as const;
@@ -81,19 +83,31 @@ export class LogFixture {
   }
 
   /** Appends payloads, replacing from `truncateFrom` when given. */
-  write(payloads: readonly (string | Buffer)[], truncateFrom?: number): WriteUnit {
+  write(payloads: readonly (string | Buffer)[], truncateFrom?: number, kind?: number): WriteUnit {
     const first = truncateFrom ?? this.log.lastIndex + 1;
-    const entries: Entry[] = payloads.map((payload, at) => ({
+    return this.#write(undefined, truncateFrom, this.#entries(payloads, first, kind));
+  }
+
+  /** Begins the log anew after `base`. */
+  reset(base: LogBase, payloads: readonly (string | Buffer)[] = []): WriteUnit {
+    return this.#write(base, undefined, this.#entries(payloads, base.index + 1));
+  }
+
+  #entries(payloads: readonly (string | Buffer)[], first: number, kind?: number): Entry[] {
+    return payloads.map((payload, at) => ({
       term: this.hardState.term,
       index: logIndex(first + at),
-      kind: 16 + ((first + at) % 200),
+      kind: kind ?? 16 + ((first + at) % 200),
       payload: Buffer.from(payload),
     }));
+  }
+
+  #write(reset: LogBase | undefined, truncateFrom: number | undefined, entries: readonly Entry[]): WriteUnit {
     this.sequence += 1;
     const unit: WriteUnit = {
       sequence: this.sequence as WriteSequence,
       hardState: this.hardState,
-      reset: undefined,
+      reset,
       truncateFrom: truncateFrom === undefined ? undefined : logIndex(truncateFrom),
       entries,
     };
@@ -120,8 +134,8 @@ export class LogFixture {
   }
 
   async all(): Promise<Entry[]> {
-    const { lastIndex } = this.log;
-    return lastIndex === 0 ? [] : [...(await this.log.read(logIndex(1), lastIndex, Number.MAX_SAFE_INTEGER))];
+    const { firstIndex, lastIndex } = this.log;
+    return lastIndex < firstIndex ? [] : [...(await this.log.read(firstIndex, lastIndex, Number.MAX_SAFE_INTEGER))];
   }
 
   async texts(): Promise<string[]> {

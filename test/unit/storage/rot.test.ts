@@ -128,10 +128,10 @@ test('a newer format is refused by name, in a segment and in a unit', async () =
   const { disk, units } = await stored();
   const segment = disk.copy();
   for (const bytes of [segment.contents(SEGMENT_2).cached]) {
-    bytes.writeUInt16BE(2, 12);
+    bytes.writeUInt16BE(3, 12);
     bytes.writeUInt32BE(crc32c(bytes.subarray(12, 64)), 8);
   }
-  await expect(LogFixture.open(segment)).rejects.toThrow(/00000002.segment has format 2, this version of Lograft reads up to 1/);
+  await expect(LogFixture.open(segment)).rejects.toThrow(/00000002.segment has format 3, this version of Lograft reads up to 2/);
   const unit = disk.copy();
   const { cached } = unit.contents(SEGMENT_1);
   const at = units[1] as number;

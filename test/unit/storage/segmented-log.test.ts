@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { logIndex } from '../../../src/raft/types.ts';
-import { DIRECTORY, LogFixture, SEGMENT_1, SEGMENT_2, SMALL, settle } from './log-fixture.ts';
+import { DIRECTORY, HEAD, LogFixture, SEGMENT_1, SEGMENT_2, SMALL, settle } from './log-fixture.ts';
 import { KEPT, LOST, MemoryDisk } from './memory-disk.ts';
 
 const large = (letter: string, bytes = 5_000): string => letter.repeat(bytes);
@@ -218,7 +218,7 @@ test('a full disk: what is stored stays, the reserve takes votes, room returns b
   disk.capacityBytes = 100 * 1024;
   const fixture = await LogFixture.open(disk, options);
   await settle();
-  expect([...disk.files.keys()]).toEqual([SEGMENT_1]);
+  expect([...disk.files.keys()]).toEqual([SEGMENT_1, HEAD]);
   let entries = 0;
   while (fixture.log.hasRoomFor(1_000)) {
     fixture.write(['x'.repeat(1_000)]);
@@ -287,8 +287,8 @@ test('a crash while a segment is being made leaves nothing behind', async () => 
   const after = await LogFixture.open(crashed);
   expect(await after.texts()).toEqual(['kept']);
   await settle();
-  expect([...crashed.files.keys()].sort()).toEqual([SEGMENT_1, SEGMENT_2]);
-  expect(await crashed.list(DIRECTORY)).toHaveLength(2);
+  expect([...crashed.files.keys()].sort()).toEqual([SEGMENT_1, SEGMENT_2, HEAD]);
+  expect(await crashed.list(DIRECTORY)).toHaveLength(3);
 });
 
 test('units that break the contract break an assertion', async () => {

@@ -193,3 +193,24 @@ test('a segment whose first unit was torn may stay empty behind what is too larg
   await second.log.close();
   expect((await reopen(torn)).log.restored.lastIndex).toBe(3);
 });
+
+test('a first write of a segment that lost its first unit and kept its second is cut', async () => {
+  const disk = new MemoryDisk();
+  const fixture = await LogFixture.open(disk);
+  fixture.write(['x'.repeat(11_000)]);
+  await fixture.flushed();
+  await settle(40);
+  let release = (): void => {};
+  disk.beforeSync = () => new Promise((resolve) => (release = resolve));
+  fixture.write(['held']);
+  await settle();
+  fixture.newTerm(5);
+  fixture.write(['d'.repeat(900)]);
+  fixture.write(['D'.repeat(900)], 3);
+  const held = release;
+  held();
+  await settle();
+  const torn = disk.crash(({ path, position, bytes }) => (path === SEGMENT_2 && position === 4_096 ? 0 : bytes.length));
+  const recovered = await LogFixture.open(torn);
+  expect((await recovered.texts()).slice(1)).toEqual(['held']);
+});

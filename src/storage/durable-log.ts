@@ -1,0 +1,190 @@
+/** An open log: what it is in memory, its writer, its readers, and its beginning. */
+import { assert } from '../base/assert.ts';
+import type { Entry, LogBase, LogIndex, LogPosition, RestoredLog, WriteUnit } from '../raft/types.ts';
+import type { Disk } from './disk.ts';
+import { StorageError, toStorageError, trimmed } from './errors.ts';
+import { LogReader, planRead, type ReadPlan } from './log-reader.ts';
+import { LogStart, type UsedSegment } from './log-start.ts';
+import { LogView } from './log-view.ts';
+import { LogWriter } from './log-writer.ts';
+import { Preallocation } from './preallocation.ts';
+import type { RaftLog, RaftLogEvents } from './raft-log.ts';
+import type { RecoveredLog } from './recovery.ts';
+import { logSeed } from './segment-header.ts';
+import type { CheckedOptions } from './segmented-log-options.ts';
+import type { PlacedUnit } from './write-batch.ts';
+
+export interface OpenedLog {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly options: CheckedOptions;
+  readonly events: RaftLogEvents;
+  readonly recovered: RecoveredLog;
+}
+
+export class DurableLog implements RaftLog {
+  readonly restored: RestoredLog;
+  readonly #options: CheckedOptions;
+  readonly #events: RaftLogEvents;
+  readonly #view: LogView;
+  readonly #reader: LogReader;
+  readonly #preallocation: Preallocation;
+  readonly #start: LogStart;
+  readonly #writer: LogWriter;
+  #failed = false;
+  #closed = false;
+
+  constructor({ disk, directory, options, events, recovered }: OpenedLog) {
+    const { head, current, position, sequence, terms, index, restored, ready, used } = recovered;
+    this.#options = options;
+    this.#events = events;
+    this.restored = restored;
+    this.#view = new LogView(head.base, terms, index, options.cacheBytes);
+    this.#reader = new LogReader(disk, directory);
+    const onFailed = (error: Error): void => this.#fail(error);
+    const { segmentBytes, maxLogBytes, preallocatedSegments: count, clock } = options;
+    const settings = { disk, directory, logId: head.logId, segmentBytes, count, maxLogBytes, clock, onFailed };
+    this.#preallocation = new Preallocation(settings, current.number + ready.length + 1, totalBytes([...used, ...ready]), ready);
+    this.#start = new LogStart({ disk, directory, head, used, onRemoved: (segment) => this.#removed(segment) });
+    this.#writer = new LogWriter({
+      seed: logSeed(head.logId),
+      preallocation: this.#preallocation,
+      start: this.#start,
+      current,
+      position,
+      sequence,
+      hardState: restored.hardState,
+      last: terms.last,
+      onPlaced: (segment, placed, queued) => this.#enterPositions(segment, placed, queued),
+      onWritten: (unit) => this.#events.onWritten(unit.sequence, unit.hardState.term),
+      onFailed,
+    });
+    this.#preallocation.start();
+  }
+
+  get base(): LogBase {
+    return this.#view.base;
+  }
+
+  get firstIndex(): LogIndex {
+    return (this.#view.base.index + 1) as LogIndex;
+  }
+
+  get lastIndex(): LogIndex {
+    return this.#view.lastIndex;
+  }
+
+  write(unit: WriteUnit): void {
+    assert(!this.#closed, 'a closed log takes nothing');
+    if (this.#failed) return;
+    this.#view.apply(unit, this.#options.maxEntryBytes);
+    this.#writer.add(unit);
+  }
+
+  read(first: LogIndex, last: LogIndex, maxBytes: number): readonly Entry[] | Promise<readonly Entry[]> {
+    assert(!this.#closed, 'a closed log is not read');
+    assert(first >= 1 && first <= last && last <= this.lastIndex, `no entries ${first} to ${last} in a log of ${this.lastIndex}`);
+    const { base, cache, index, terms } = this.#view;
+    if (first <= base.index) return Promise.reject(trimmed(first, base.index));
+    const cachedFrom = cache.firstIndex;
+    if (first >= cachedFrom) return cache.read(first, last, maxBytes);
+    const plan = planRead(index, terms, first, Math.min(last, cachedFrom - 1) as LogIndex, maxBytes);
+    // What is cached now is taken now: it belongs to the same log as the plan, whatever is truncated meanwhile.
+    const bytes = plan.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
+    const cached = this.#view.cachedAfter({ length: plan.length, bytes }, first, last, maxBytes);
+    return this.#readStored(plan).then((stored) => [...stored, ...cached]);
+  }
+
+  async trim(base: LogBase): Promise<void> {
+    assert(!this.#closed, 'a closed log is not trimmed');
+    if (this.#failed) throw failedBefore();
+    const later = base.index > this.#view.base.index;
+    if (later) this.#view.trim(base);
+    try {
+      // An older one waits for what the newer one has under way.
+      await (later ? this.#start.trim(base) : this.#start.removeDropped());
+    } catch (error) {
+      const failure = toStorageError(error, 'trimming the log');
+      this.#fail(failure);
+      throw failure;
+    }
+    if (this.#failed) throw failedBefore();
+  }
+
+  damaged(): readonly LogPosition[] {
+    return [];
+  }
+
+  repair(entry: Entry): Promise<void> {
+    return Promise.reject(new StorageError('DAMAGED_LOG', `entry ${entry.index} is not damaged. Nothing was changed.`));
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return !this.#failed && this.#writer.hasRoomFor(bytes);
+  }
+
+  async close(): Promise<void> {
+    assert(!this.#closed, 'a log is closed once');
+    this.#closed = true;
+    // A write that waits for a full disk would wait for ever: it was never acknowledged, so it is given up.
+    this.#preallocation.giveUpWhenFull();
+    await this.#writer.close();
+    await this.#start.stop();
+    await this.#preallocation.stop();
+    await this.#reader.close();
+  }
+
+  async #readStored(plan: ReadPlan): Promise<readonly Entry[]> {
+    const { resets } = this.#view;
+    try {
+      return await this.#reader.execute(plan);
+    } catch (error) {
+      const first = plan[0]?.index ?? 0;
+      const { base } = this.#view;
+      // Its segment may be gone by now.
+      if (first <= base.index || this.#view.resets !== resets) throw trimmed(first, base.index);
+      const failure = toStorageError(error, 'reading the log');
+      this.#fail(failure);
+      throw failure;
+    }
+  }
+
+  /** What a later unit replaces, of this write or still queued, must not be found on the disk any more: `write` dropped it. */
+  #enterPositions(segment: number, placed: readonly PlacedUnit[], queued: readonly WriteUnit[]): void {
+    const { index, cache } = this.#view;
+    // All of it is dropped already.
+    if (queued.some(({ reset }) => reset !== undefined)) return;
+    let limit = queued.reduce((least, { truncateFrom }) => Math.min(least, (truncateFrom ?? Infinity) - 1), Infinity);
+    const limits = placed.map(() => 0);
+    for (let at = placed.length - 1; at >= 0; at--) {
+      limits[at] = limit;
+      limit = Math.min(limit, (placed[at] as PlacedUnit).unit.firstIndex - 1);
+    }
+    for (const [at, { unit, position, table }] of placed.entries()) {
+      index.addUnit(segment, position, unit.firstIndex, table, limits[at] as number);
+    }
+    cache.shrink(index.lastIndex);
+  }
+
+  #removed(segment: UsedSegment): void {
+    this.#preallocation.freed(segment.segmentBytes);
+    this.#reader.forgetBefore(segment.number + 1).catch((error) => this.#fail(toStorageError(error, 'closing a removed segment')));
+  }
+
+  #fail(error: Error): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#writer.stop();
+    void this.#start.stop();
+    void this.#preallocation.stop();
+    this.#events.onFailed(error);
+  }
+}
+
+function totalBytes(segments: readonly { readonly segmentBytes: number }[]): number {
+  return segments.reduce((sum, { segmentBytes }) => sum + segmentBytes, 0);
+}
+
+function failedBefore(): StorageError {
+  return new StorageError('IO', 'the log failed before: nothing was dropped. Start again: recovery finds what is whole.');
+}
