@@ -3,6 +3,7 @@
  *
  * - `DAMAGED_LOG`: bytes that were durable once are no longer what was written. Nothing was changed.
  * - `DAMAGED_IDENTITY`: `identity.json` cannot be read. Nothing was changed.
+ * - `DAMAGED_SNAPSHOT`: a snapshot is not what was written. It is dropped: another one is made or fetched.
  * - `NEWER_FORMAT`: written by a newer Lograft. Nothing was changed.
  * - `WRONG_NODE`: the data directory belongs to another node. Nothing was changed.
  * - `LOCKED`: another process uses the data directory.
@@ -13,6 +14,7 @@
 export type StorageErrorCode =
   | 'DAMAGED_LOG'
   | 'DAMAGED_IDENTITY'
+  | 'DAMAGED_SNAPSHOT'
   | 'NEWER_FORMAT'
   | 'WRONG_NODE'
   | 'LOCKED'

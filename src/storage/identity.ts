@@ -1,5 +1,4 @@
 /** Whose data directory this is. A node that started on another node's disk would vote with that one's memory. */
-import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { isNodeId, type NodeId } from '../raft/types.ts';
 import type { Disk } from './disk.ts';
@@ -31,8 +30,13 @@ export async function readIdentity(disk: Disk, dataDir: string, nodeId: NodeId):
 }
 
 /** Makes the directory `nodeId`'s. Durable when it resolves. */
-export async function createIdentity(disk: Disk, dataDir: string, nodeId: NodeId): Promise<Identity> {
-  const identity = { nodeId, diskId: randomUUID() };
+export async function createIdentity(
+  disk: Disk,
+  dataDir: string,
+  nodeId: NodeId,
+  randomBytes: (length: number) => Buffer,
+): Promise<Identity> {
+  const identity = { nodeId, diskId: uuid(randomBytes(16)) };
   const json = JSON.stringify({ format: IDENTITY_FORMAT, ...identity }, undefined, 2);
   try {
     await disk.makeDirectory(dataDir);
@@ -41,6 +45,14 @@ export async function createIdentity(disk: Disk, dataDir: string, nodeId: NodeId
     throw toStorageError(error, `writing ${join(dataDir, FILE)}`);
   }
   return identity;
+}
+
+/** Version 4. */
+function uuid(random: Buffer): string {
+  const bytes = Buffer.from(random);
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x40;
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
+  return bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }
 
 function parse(path: string, bytes: Buffer): Identity {

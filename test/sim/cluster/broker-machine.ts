@@ -5,8 +5,8 @@ import { type Broker, startBroker } from '../../../src/broker/broker.ts';
 import { BROKER_DEFAULTS, type BrokerConfig } from '../../../src/broker/broker-config.ts';
 import type { BrokerEnvironment } from '../../../src/broker/broker-environment.ts';
 import type { NodeId } from '../../../src/raft/types.ts';
+import { openDataDirectory } from '../../../src/storage/data-directory.ts';
 import { StorageError } from '../../../src/storage/errors.ts';
-import { openSegmentedLog } from '../../../src/storage/segmented-log.ts';
 import { SimDisk } from '../disk-a/sim-disk.ts';
 import { SimKeyedState } from '../disk-a/sim-keyed-state.ts';
 import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
@@ -128,10 +128,17 @@ export class BrokerMachine {
   ): ReturnType<BrokerEnvironment['openStorage']> {
     const { witness } = this.#world;
     const logWitness = witness.logOf(this.id, () => process.alive);
-    const keyed = await this.#keyed.mount(process);
-    const log = await openSegmentedLog(this.disk.mount(process), `${dataDir}/log`, options, witnessedEvents(events, logWitness));
+    const chance = this.#random.fork('ids');
+    const disk = this.disk.mount(process);
+    const whole = {
+      ...options,
+      openKeyed: async () => this.#keyed.mount(process),
+      randomBytes: (length: number) => Buffer.from(Array.from({ length }, () => chance.between(0, 255))),
+    };
+    const opened = await openDataDirectory(disk, dataDir, this.id, whole, witnessedEvents(events, logWitness));
+    const { log } = opened;
     witness.opened(this.id, log.restored);
-    return { keyed, log: new ObservedLog(log, logWitness) };
+    return { ...opened, log: new ObservedLog(log, logWitness) };
   }
 
   #started(process: SimProcess, broker: Broker, _logger: Logger): void {

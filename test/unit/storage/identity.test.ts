@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { nodeId } from '../../../src/raft/types.ts';
 import { createIdentity, readIdentity } from '../../../src/storage/identity.ts';
@@ -9,15 +10,20 @@ const PATH = '/data/identity.json';
 test('is made once, and the same ever after', async () => {
   const disk = new MemoryDisk();
   expect(await readIdentity(disk, '/data', n1)).toBeUndefined();
-  const first = await createIdentity(disk, '/data', n1);
+  const first = await createIdentity(disk, '/data', n1, randomBytes);
   expect(first.nodeId).toBe('n1');
   expect(await readIdentity(disk.copy(), '/data', n1)).toEqual(first);
-  expect((await createIdentity(new MemoryDisk(), '/data', n1)).diskId).not.toBe(first.diskId);
+  expect((await createIdentity(new MemoryDisk(), '/data', n1, randomBytes)).diskId).not.toBe(first.diskId);
+});
+
+test('its disk id comes from the chance that is given', async () => {
+  const identity = await createIdentity(new MemoryDisk(), '/data', n1, (length) => Buffer.alloc(length, 0xff));
+  expect(identity.diskId).toBe('ffffffff-ffff-4fff-bfff-ffffffffffff');
 });
 
 test('another node is refused', async () => {
   const disk = new MemoryDisk();
-  await createIdentity(disk, '/data', nodeId('n2'));
+  await createIdentity(disk, '/data', nodeId('n2'), randomBytes);
   const opening = readIdentity(disk, '/data', n1);
   await expect(opening).rejects.toThrow(
     'data directory /data belongs to node n2, not n1. Nothing was changed. Start this node on its own',
