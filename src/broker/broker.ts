@@ -131,10 +131,11 @@ export async function startBroker(
   };
 }
 
-function raftConfig(self: NodeId, members: readonly { id: NodeId }[], config: BrokerConfig): RaftConfig {
+function raftConfig(self: NodeId, members: readonly { id: NodeId; address: string }[], config: BrokerConfig): RaftConfig {
   return {
     id: self,
-    voters: members.map(({ id }) => id),
+    disk: '',
+    founding: { members: members.map((member) => ({ ...member, disk: '' })), voters: members.map(({ id }) => id), outgoing: [] },
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     electionTimeoutMinMs: config.electionTimeoutMinMs,
     electionTimeoutMaxMs: config.electionTimeoutMaxMs,

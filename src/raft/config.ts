@@ -1,9 +1,12 @@
+import type { Configuration } from './configuration.ts';
 import type { NodeId } from './types.ts';
 
 export interface RaftConfig {
   readonly id: NodeId;
-  /** All voters, this node among them; 1, 3, 5 or 7 in practice, any count from 1 works. */
-  readonly voters: readonly NodeId[];
+  /** This node's disk, as members are counted: what {@link Member.disk} of this node must be for its vote to count. */
+  readonly disk: string;
+  /** In force where the log says nothing else: the same on all members that founded the group, {@link NO_CONFIGURATION} on others. */
+  readonly founding: Configuration;
   /** Between a leader's signs of life, ms. Default 100. Must be at most half of electionTimeoutMinMs. */
   readonly heartbeatIntervalMs: number;
   /** Silence before an election: uniform in [min, max], ms. Defaults 500 and 1000. */

@@ -6,6 +6,7 @@
 import { assert, unreachable } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import type { RaftConfig } from './config.ts';
+import { encodeConfiguration } from './configuration.ts';
 import type { Effects, Status } from './effects.ts';
 import {
   giveUpWhenLost,
@@ -17,25 +18,27 @@ import {
   onVoteRefused,
   onVoteRequest,
 } from './election.ts';
-import { onAppendRequest, onHeartbeat, onTimeoutNow } from './follower.ts';
+import { onAppendRequest, onHeartbeat, onSnapshotFetched, onSnapshotOffer, onTimeoutNow } from './follower.ts';
 import type { Input } from './inputs.ts';
 import {
-  continueTransfer,
+  afterProgress,
   isActive,
   onFollowerConnected,
   onFollowerDisconnected,
   onLeaderTick,
   onLeaderWritten,
   propose,
-  setMayLead,
+  setFitness,
   transferLeadership,
 } from './leadership.ts';
+import { changeMembership } from './membership.ts';
 import type { PeerMessage } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import type { ProgressState } from './progress.ts';
+import { abandonReads, addRead, onRead } from './reads.ts';
 import { onAppendAccepted, onAppendRejected, onHeartbeatResponse } from './replication.ts';
 import { RaftState } from './state.ts';
-import type { LogIndex, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
+import type { LogBase, LogIndex, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
 
 /** How far a follower is, as its leader sees it. */
 export interface FollowerStatus {
@@ -64,7 +67,9 @@ export class RaftCore {
     state.nowMs = nowMs;
     const committed = state.commitIndex;
     state.outbox = new Outbox();
+    const led = state.leadership;
     this.#dispatch(input);
+    if (led !== undefined && state.leadership !== led) abandonReads(state, led);
     assert(state.commitIndex >= committed, 'the commit index never falls');
     const write = state.writes.seal(state.hardState);
     return state.outbox.close(write, state.commitIndex > committed ? state.commitIndex : undefined, this.#statusChange());
@@ -74,9 +79,9 @@ export class RaftCore {
   get nextDeadlineMs(): number {
     const { leadership, electionDeadlineMs } = this.#state;
     if (!leadership) return electionDeadlineMs;
-    const { barred } = this.#state;
+    const { stepDownMs } = this.#state;
     const laterMs = leadership.nextHeartbeatMs;
-    return Math.min(laterMs, leadership.transfer?.deadlineMs ?? laterMs, barred?.stepDownMs ?? laterMs);
+    return Math.min(laterMs, leadership.transfer?.deadlineMs ?? laterMs, stepDownMs ?? laterMs);
   }
 
   get status(): Status {
@@ -94,6 +99,18 @@ export class RaftCore {
   /** The log, as it is now, is on this node's disk up to here. */
   get durableIndex(): LogIndex {
     return this.#state.writes.durableIndex;
+  }
+
+  /** The configuration in force is committed, and final. */
+  get isSettled(): boolean {
+    const { configurations, commitIndex } = this.#state;
+    return configurations.currentIndex <= commitIndex && configurations.current.outgoing.length === 0;
+  }
+
+  /** What a snapshot of everything up to `index` begins a log with. `index` is in the log. */
+  baseAt(index: LogIndex): LogBase {
+    const { log, configurations } = this.#state;
+    return { index, term: log.termAt(index), configuration: encodeConfiguration(configurations.at(index)) };
   }
 
   /** The leader's view of each follower; empty on others. */
@@ -116,8 +133,8 @@ export class RaftCore {
       case 'tick':
         return this.#onTick();
       case 'message':
-        // A node that is no voter of this group, or pretends to be us, has no say.
-        if (state.isPeer(input.from)) this.#onMessage(input.from, input.message);
+        // From anybody: whoever comes to a group, or has just left it, does not know all of its members (thesis 4.2.2).
+        if (input.from !== state.id) this.#onMessage(input.from, input.message);
         return;
       case 'propose':
         state.outbox.proposed = propose(state, input.term, input.proposals);
@@ -128,13 +145,22 @@ export class RaftCore {
         return this.#onPeerDisconnected(input.peer);
       case 'peerConnected':
         state.deadPeers.delete(input.peer);
-        if (state.leadership && state.isPeer(input.peer)) onFollowerConnected(state, state.leadership, input.peer);
+        if (state.leadership) onFollowerConnected(state, state.leadership, input.peer);
         return;
       case 'transferLeader':
         if (state.leadership) transferLeadership(state, state.leadership, input.to);
         return;
-      case 'mayLead':
-        return setMayLead(state, input.mayLead);
+      case 'fitness':
+        return setFitness(state, input.fitness);
+      case 'changeMembership':
+        state.outbox.membership = changeMembership(state, input.members, input.voters);
+        return;
+      case 'read':
+        return onRead(state, input.read);
+      case 'trimmed':
+        return this.#onTrimmed(input.index);
+      case 'snapshotFetched':
+        return onSnapshotFetched(state, input.base);
       default:
         unreachable(input);
     }
@@ -153,9 +179,17 @@ export class RaftCore {
     else onCandidateWritten(state);
   }
 
+  #onTrimmed(index: LogIndex): void {
+    const state = this.#state;
+    assert(index <= state.writes.durableIndex, 'only what is durable is dropped');
+    state.commitTo(index);
+    state.log.trim(index);
+    state.configurations.trim(index);
+  }
+
   #onPeerDisconnected(peer: NodeId): void {
     const state = this.#state;
-    if (!state.isPeer(peer)) return;
+    if (peer !== state.leader && !state.peers.includes(peer)) return;
     state.deadPeers.add(peer);
     if (state.leadership) onFollowerDisconnected(state.leadership, peer);
     else if (state.leader === peer) state.startCrashElection(peer);
@@ -178,6 +212,15 @@ export class RaftCore {
         return onHeartbeat(state, from, message);
       case 'timeoutNow':
         return onTimeoutNow(state, from, message);
+      case 'snapshotOffer':
+        return onSnapshotOffer(state, from, message);
+      case 'readRequest':
+        if (state.leadership?.term === message.term) addRead(state, state.leadership, from, message.read);
+        return;
+      case 'readResponse':
+        // True whenever it arrives: the log up to there held all that was acknowledged when the question was asked.
+        state.outbox.answerRead(message.read, message.index);
+        return;
       case 'voteGranted':
       case 'voteRefused':
       case 'appendAccepted':
@@ -207,20 +250,21 @@ export class RaftCore {
     if (!leadership) return;
     if (message.type === 'appendAccepted') onAppendAccepted(state, leadership, from, message);
     else if (message.type === 'appendRejected') onAppendRejected(state, leadership, from, message);
-    else onHeartbeatResponse(state, leadership, from);
-    continueTransfer(state, leadership);
+    else onHeartbeatResponse(state, leadership, from, message);
+    afterProgress(state, leadership);
   }
 
   #statusChange(): Status | undefined {
     const before = this.#status;
     const after = this.#currentStatus();
-    if (before.role === after.role && before.term === after.term && before.leader === after.leader) return undefined;
+    const sameOffice = before.role === after.role && before.term === after.term && before.leader === after.leader;
+    if (sameOffice && before.configuration === after.configuration) return undefined;
     this.#status = after;
     return after;
   }
 
   #currentStatus(): Status {
-    const { role, term, leader } = this.#state;
-    return { role, term, leader };
+    const { role, term, leader, configuration } = this.#state;
+    return { role, term, leader, configuration };
   }
 }

@@ -2,6 +2,7 @@
  * What a core wants done. The two lists of messages are the heart of it: a message that attests durability has a type that only
  * `sendAfterWrite` accepts, so "acknowledged before durable" does not compile.
  */
+import type { Configuration } from './configuration.ts';
 import type { AttestingMessage, FreeMessage } from './messages.ts';
 import type { LogIndex, NodeId, Term, WriteSequence, WriteUnit } from './types.ts';
 
@@ -28,7 +29,28 @@ export interface Status {
   readonly role: Role;
   readonly term: Term;
   readonly leader: NodeId | undefined;
+  /** In force from now on: who is to be reached. */
+  readonly configuration: Configuration;
 }
+
+/** Up to where a read must see the log, so that it misses nothing that was acknowledged before it was asked for; undefined: ask again. */
+export interface ReadAnswer {
+  readonly read: number;
+  readonly index: LogIndex | undefined;
+}
+
+export type MembershipResult =
+  /** The change is in the log at `index`, and in force. It is done when an entry from there on is committed and the group is not joint. */
+  | { readonly accepted: true; readonly index: LogIndex }
+  /**
+   * Nothing was appended. `changing`: another change is under way, or this leadership has committed nothing yet: try again soon.
+   * `notCaughtUp`: a voter-to-be lacks too much of the log to count: wait. `unsound`: `problem` says why it can never be.
+   */
+  | {
+      readonly accepted: false;
+      readonly reason: 'notLeader' | 'transferring' | 'changing' | 'notCaughtUp' | 'unsound';
+      readonly problem: string;
+    };
 
 export type ProposeResult =
   | { readonly accepted: true; readonly firstIndex: LogIndex }
@@ -50,8 +72,20 @@ export interface Effects {
   readonly replicate: readonly Replicate[];
   /** Set when the commit index grew: entries up to here may be applied. */
   readonly commitIndex: LogIndex | undefined;
-  /** Set when role, term or leader changed. */
+  /** Set when role, term, leader or configuration changed. */
   readonly status: Status | undefined;
   /** Set after a `propose` input. */
   readonly proposed: ProposeResult | undefined;
+  /** Set after a `changeMembership` input. */
+  readonly membership: MembershipResult | undefined;
+  /** Reads that are answered. */
+  readonly reads: readonly ReadAnswer[];
+  /** Set when a snapshot is to be fetched from that node, unless it is being fetched already; answered with `snapshotFetched`. */
+  readonly fetchSnapshot: SnapshotSource | undefined;
+}
+
+export interface SnapshotSource {
+  readonly from: NodeId;
+  readonly index: LogIndex;
+  readonly term: Term;
 }

@@ -2,7 +2,7 @@
 import { assert } from '../base/assert.ts';
 import { becomeLeader } from './leadership.ts';
 import type { PreVoteRequest, PreVoteResponse, VoteGranted, VoteRefused, VoteRequest } from './messages.ts';
-import { canReachQuorum, quorumSize } from './quorum.ts';
+import { isQuorum } from './quorum.ts';
 import type { RaftState } from './state.ts';
 import type { NodeId, Term } from './types.ts';
 
@@ -16,10 +16,16 @@ export function onElectionTimeout(state: RaftState): void {
     waitForOthers(state);
     return;
   }
-  if (state.peers.length === 0) {
+  if (state.isSoleVoter) {
     campaign(state, false);
     return;
   }
+  if (state.fitness === 'reluctant' && !state.waitedForOthers) {
+    waitForOthers(state);
+    state.waitedForOthers = true;
+    return;
+  }
+  state.waitedForOthers = false;
   const deadLeader = state.crashElection?.deadLeader;
   state.current = { role: 'preCandidate', granted: new Set([state.id]) };
   state.leader = undefined;
@@ -96,7 +102,8 @@ export function hasLiveLeader(state: RaftState): boolean {
 
 /** Changes nothing here, whatever the answer: no term, no timer, no vote. */
 export function onPreVoteRequest(state: RaftState, from: NodeId, message: PreVoteRequest): void {
-  const granted = message.term > state.term && !hasLiveLeader(state) && state.isUpToDate(message.lastIndex, message.lastTerm);
+  const free = message.term > state.term && state.isMember && !hasLiveLeader(state);
+  const granted = free && state.isUpToDate(message.lastIndex, message.lastTerm);
   const term = granted ? message.term : state.term;
   state.outbox.send(from, { type: 'preVoteResponse', term, granted });
 }
@@ -109,7 +116,8 @@ export function onPreVoteResponse(state: RaftState, from: NodeId, message: PreVo
   }
   if (state.current.role !== 'preCandidate' || message.term !== state.term + 1) return;
   state.current.granted.add(from);
-  if (state.current.granted.size >= quorumSize(state.config.voters.length)) campaign(state, false);
+  const { granted } = state.current;
+  if (isQuorum(state.configuration, (voter) => granted.has(voter))) campaign(state, false);
 }
 
 export function onVoteRequest(state: RaftState, from: NodeId, message: VoteRequest): void {
@@ -120,7 +128,7 @@ export function onVoteRequest(state: RaftState, from: NodeId, message: VoteReque
     return;
   }
   if (message.term > state.term) state.becomeFollower(message.term, undefined);
-  const free = state.hardState.vote === undefined && state.leader === undefined;
+  const free = state.hardState.vote === undefined && state.leader === undefined && state.isMember;
   const mayVote = state.hardState.vote === from || free;
   if (!mayVote || !state.isUpToDate(message.lastIndex, message.lastTerm)) {
     // The timer runs on: a candidate that cannot win must not keep one that can from standing (B18).
@@ -152,21 +160,19 @@ export function onVoteRefused(state: RaftState, from: NodeId, message: VoteRefus
 function countVote(state: RaftState, voter: NodeId): void {
   assert(state.current.role === 'candidate', 'votes are counted by a candidate');
   state.current.granted.add(voter);
-  const won = state.current.granted.size >= quorumSize(state.config.voters.length);
+  const { granted } = state.current;
+  const won = isQuorum(state.configuration, (one) => granted.has(one));
   // A quorum of others is not enough: a leader must itself be unable to forget that it stood.
-  if (won && state.current.granted.has(state.id)) becomeLeader(state);
+  if (won && granted.has(state.id)) becomeLeader(state);
 }
 
 /** After a crash, a split vote should cost milliseconds, not an election timeout. */
 export function giveUpWhenLost(state: RaftState): void {
   const candidacy = state.current;
   if (candidacy.role !== 'candidate') return;
-  const voters = state.config.voters;
-  const open = voters.filter((voter) => {
-    const answered = candidacy.granted.has(voter) || candidacy.refused.has(voter);
-    return !answered && !state.deadPeers.has(voter);
-  });
-  if (canReachQuorum(voters.length, candidacy.granted.size, open.length)) return;
+  const { granted, refused } = candidacy;
+  const mayGrant = (voter: NodeId): boolean => granted.has(voter) || !(refused.has(voter) || state.deadPeers.has(voter));
+  if (isQuorum(state.configuration, mayGrant)) return;
   state.becomeFollower(state.term, undefined);
   if (state.crashElection) restartTimerForRetry(state);
 }

@@ -22,6 +22,11 @@ export class EntrySizes {
     this.#lastIndex = lastIndex;
   }
 
+  /** A window of the same capacity for a log that begins anew after `lastIndex`. */
+  emptiedAt(lastIndex: LogIndex): EntrySizes {
+    return new EntrySizes(this.#capacity, lastIndex);
+  }
+
   /** First entry whose size is known; the index after the last entry when none is. */
   get firstIndex(): LogIndex {
     return this.#firstIndex as LogIndex;

@@ -1,6 +1,8 @@
 /** All that can happen to a core. */
+import type { Member } from './configuration.ts';
 import type { PeerMessage } from './messages.ts';
-import type { NodeId, Term, WriteSequence } from './types.ts';
+import type { Fitness } from './state.ts';
+import type { LogBase, LogIndex, NodeId, Term, WriteSequence } from './types.ts';
 
 export interface Proposal {
   /** From FIRST_APPLICATION_KIND to 255. */
@@ -25,8 +27,19 @@ export type Input =
   | { readonly type: 'peerConnected'; readonly peer: NodeId }
   /** Hand leadership to `to`, or to the most up-to-date voter. Ignored unless leading. */
   | { readonly type: 'transferLeader'; readonly to: NodeId | undefined }
+  /** How well this node would lead; `fit` at the start. Votes and acknowledgements go on whatever it is. */
+  | { readonly type: 'fitness'; readonly fitness: Fitness }
   /**
-   * Whether this node may lead. One whose disk stalls or has lost something it holds must not: it stands for no election, and as leader hands
-   * over, or steps down when nobody has taken over within the shorter election timeout. Votes and acknowledgements go on. Starts true.
+   * New members and voters, as they shall be in the end; learners are the members that do not vote. A leader changes to them as safely as it takes:
+   * over a joint configuration when voters change (thesis 4.3). The answer is in `effects.membership`.
    */
-  | { readonly type: 'mayLead'; readonly mayLead: boolean };
+  | { readonly type: 'changeMembership'; readonly members: readonly Member[]; readonly voters: readonly NodeId[] }
+  /**
+   * A linearizable read is wanted; answered in `effects.reads`, unless a message gets lost: then never, so the caller asks again after a while,
+   * under another number. Numbers are never used twice, not even by a later process on the same node (B41).
+   */
+  | { readonly type: 'read'; readonly read: number }
+  /** The log is about to drop everything up to `index`: committed, applied, and in a durable snapshot. */
+  | { readonly type: 'trimmed'; readonly index: LogIndex }
+  /** A snapshot was fetched from a leader, verified, and is durable. */
+  | { readonly type: 'snapshotFetched'; readonly base: LogBase };

@@ -1,12 +1,15 @@
 /** What a leader does besides replicating: take office, accept proposals, stay in touch, give up, hand over. */
 import { assert } from '../base/assert.ts';
+import { isVoter } from './configuration.ts';
 import type { ProposeResult } from './effects.ts';
 import type { Proposal } from './inputs.ts';
 import { SIZED_ENTRIES } from './log-summary.ts';
+import { continueChange } from './membership.ts';
 import { FollowerProgress } from './progress.ts';
-import { quorumValue } from './quorum.ts';
+import { configurationValue } from './quorum.ts';
+import { answerReads, sendHeartbeats } from './reads.ts';
 import { commitWhatQuorumHolds, replicateTo, replicateToAll } from './replication.ts';
-import type { Leadership, RaftState } from './state.ts';
+import type { Fitness, Leadership, RaftState } from './state.ts';
 import { type Entry, FIRST_APPLICATION_KIND, KIND_NOOP, type LogIndex, type NodeId, type Term } from './types.ts';
 
 export function becomeLeader(state: RaftState): void {
@@ -17,8 +20,10 @@ export function becomeLeader(state: RaftState): void {
     role: 'leader',
     term: state.term,
     followers: new Map(state.peers.map((peer) => [peer, new FollowerProgress(peer, nextIndex, state.nowMs)])),
+    openingIndex: nextIndex,
     nextHeartbeatMs: state.nowMs + state.config.heartbeatIntervalMs,
     heartbeatRound: 0,
+    reads: [],
     transfer: undefined,
   };
   state.current = leadership;
@@ -60,53 +65,59 @@ function isBusy(state: RaftState, proposals: readonly Proposal[]): boolean {
   return bytes > state.config.maxUncommittedBytes;
 }
 
-/** This node must not lead (any more): hands over at once, and steps down in the end if nobody takes over. */
-export function setMayLead(state: RaftState, mayLead: boolean): void {
-  if (mayLead) {
-    state.barred = undefined;
-    return;
-  }
-  if (state.barred !== undefined) return;
-  state.barred = { stepDownMs: state.nowMs + state.config.electionTimeoutMinMs };
-  if (state.leadership) transferLeadership(state, state.leadership, undefined);
-  else if (state.role !== 'follower') state.becomeFollower(state.term, undefined);
+/** A leader that is not fit hands over at once to one that is; one that is unfit steps down in the end if nobody takes over. */
+export function setFitness(state: RaftState, fitness: Fitness): void {
+  if (fitness === state.fitness) return;
+  state.fitness = fitness;
+  state.waitedForOthers = false;
+  state.stepDownMs = fitness === 'unfit' ? state.nowMs + state.config.electionTimeoutMinMs : undefined;
+  if (fitness === 'fit') return;
+  if (state.leadership) handOverToFitter(state, state.leadership);
+  else if (fitness === 'unfit' && state.role !== 'follower') state.becomeFollower(state.term, undefined);
 }
 
-export function onLeaderTick(state: RaftState, leadership: Leadership): void {
-  if (state.barred !== undefined && state.nowMs >= state.barred.stepDownMs && state.peers.length > 0) {
+function handOverToFitter(state: RaftState, leadership: Leadership): void {
+  const target = leadership.transfer ? undefined : mostUpToDate(state, leadership);
+  if (target?.fit) transferLeadership(state, leadership, target.id);
+}
+
+/** What follows from something having been committed, or a round of heartbeats answered. */
+export function afterProgress(state: RaftState, leadership: Leadership): void {
+  if (continueChange(state, leadership) === 'retires') {
+    const successor = mostUpToDate(state, leadership);
+    if (successor !== undefined) state.outbox.send(successor.id, { type: 'timeoutNow', term: leadership.term });
     state.becomeFollower(state.term, undefined);
     return;
   }
+  answerReads(state, leadership);
+  continueTransfer(state, leadership);
+}
+
+export function onLeaderTick(state: RaftState, leadership: Leadership): void {
+  const mustGo = state.stepDownMs !== undefined && state.nowMs >= state.stepDownMs && !state.isSoleVoter;
+  if (mustGo) return state.becomeFollower(state.term, undefined);
   if (leadership.transfer && state.nowMs >= leadership.transfer.deadlineMs) leadership.transfer = undefined;
   if (state.nowMs < leadership.nextHeartbeatMs) return;
   if (!isInTouchWithQuorum(state, leadership)) {
     // CheckQuorum (thesis 6.2): clients must not wait on a leader that can commit nothing. The term stays.
-    state.becomeFollower(state.term, undefined);
-    return;
+    return state.becomeFollower(state.term, undefined);
   }
   leadership.nextHeartbeatMs = state.nowMs + state.config.heartbeatIntervalMs;
-  leadership.heartbeatRound += 1;
-  for (const follower of leadership.followers.values()) {
-    state.outbox.send(follower.id, {
-      type: 'heartbeat',
-      term: leadership.term,
-      round: leadership.heartbeatRound,
-      // Beyond what the follower is known to hold, its log may still be another's.
-      commitIndex: Math.min(state.commitIndex, follower.matchIndex) as LogIndex,
-    });
-  }
+  sendHeartbeats(state, leadership);
+  if (state.fitness !== 'fit') handOverToFitter(state, leadership);
 }
 
 /** Silence is measured against the longer timeout: whoever could win without us will have started by then. */
 function isInTouchWithQuorum(state: RaftState, leadership: Leadership): boolean {
-  const heardMs = [state.nowMs];
-  for (const follower of leadership.followers.values()) heardMs.push(follower.lastHeardMs);
-  return state.nowMs - quorumValue(heardMs) < state.config.electionTimeoutMaxMs;
+  const heardMs = (voter: NodeId): number =>
+    voter === state.id ? state.nowMs : (leadership.followers.get(voter)?.lastHeardMs ?? Number.NEGATIVE_INFINITY);
+  return state.nowMs - configurationValue(state.configuration, heardMs) < state.config.electionTimeoutMaxMs;
 }
 
 /** The leader's own disk is one of the quorum, no earlier and no later than the others (thesis 10.2.1). */
 export function onLeaderWritten(state: RaftState, leadership: Leadership): void {
   commitWhatQuorumHolds(state, leadership);
+  afterProgress(state, leadership);
 }
 
 export function onFollowerDisconnected(leadership: Leadership, peer: NodeId): void {
@@ -116,7 +127,7 @@ export function onFollowerDisconnected(leadership: Leadership, peer: NodeId): vo
 
 export function onFollowerConnected(state: RaftState, leadership: Leadership, peer: NodeId): void {
   const follower = leadership.followers.get(peer);
-  assert(follower !== undefined, 'every peer is a follower of the leader');
+  if (follower === undefined) return;
   follower.forgetMatch();
   replicateTo(state, follower);
 }
@@ -128,7 +139,7 @@ export function isActive(state: RaftState, follower: FollowerProgress): boolean 
 /** Begins to hand leadership over (thesis 3.10): no new entries, so that the target can catch up with the last one. */
 export function transferLeadership(state: RaftState, leadership: Leadership, to: NodeId | undefined): void {
   const target = to === undefined ? mostUpToDate(state, leadership) : leadership.followers.get(to);
-  if (!target || leadership.transfer?.to === target.id) return;
+  if (!target || leadership.transfer?.to === target.id || !isVoter(state.configuration, target.id)) return;
   leadership.transfer = { to: target.id, deadlineMs: state.nowMs + state.config.electionTimeoutMinMs, ordered: false };
   replicateTo(state, target);
   continueTransfer(state, leadership);
@@ -137,10 +148,14 @@ export function transferLeadership(state: RaftState, leadership: Leadership, to:
 function mostUpToDate(state: RaftState, leadership: Leadership): FollowerProgress | undefined {
   let best: FollowerProgress | undefined;
   for (const follower of leadership.followers.values()) {
-    if (!isActive(state, follower)) continue;
-    if (!best || follower.matchIndex > best.matchIndex) best = follower;
+    if (!isActive(state, follower) || !isVoter(state.configuration, follower.id)) continue;
+    if (!best || isBetter(follower, best)) best = follower;
   }
   return best;
+}
+
+function isBetter(one: FollowerProgress, other: FollowerProgress): boolean {
+  return one.fit !== other.fit ? one.fit : one.matchIndex > other.matchIndex;
 }
 
 /** Orders the target to campaign as soon as it holds everything. */

@@ -84,6 +84,33 @@ export interface HeartbeatResponse {
   readonly type: 'heartbeatResponse';
   readonly term: Term;
   readonly round: number;
+  /** Whether the sender would be a good leader: its disk works and has room. */
+  readonly fit: boolean;
+}
+
+/** What the follower lacks is no longer in the leader's log. All up to `index` is in a snapshot, to be fetched from the sender. */
+export interface SnapshotOffer {
+  readonly type: 'snapshotOffer';
+  readonly term: Term;
+  /** As in {@link AppendRequest}; the answer is an {@link AppendAccepted}, once the snapshot is durable and in place. */
+  readonly request: number;
+  readonly index: LogIndex;
+  readonly indexTerm: Term;
+}
+
+/** Asks the leader up to where a read must see the log (thesis 6.4, ReadIndex). `read` is the sender's, never used twice. */
+export interface ReadRequest {
+  readonly type: 'readRequest';
+  readonly term: Term;
+  readonly read: number;
+}
+
+/** All that was acknowledged before the question was asked is in the log up to `index`. */
+export interface ReadResponse {
+  readonly type: 'readResponse';
+  readonly term: Term;
+  readonly read: number;
+  readonly index: LogIndex;
 }
 
 /** Leadership transfer: campaign now, without waiting and without a PreVote (thesis 3.10). */
@@ -103,7 +130,10 @@ export type FreeMessage =
   | AppendRejected
   | Heartbeat
   | HeartbeatResponse
-  | TimeoutNow;
+  | TimeoutNow
+  | SnapshotOffer
+  | ReadRequest
+  | ReadResponse;
 
 /** Everything that can arrive. */
 export type PeerMessage = AttestingMessage | FreeMessage | AppendRequest;

@@ -1,5 +1,5 @@
 /** Gathers what one step wants done. */
-import type { Effects, ProposeResult, Replicate, Status } from './effects.ts';
+import type { Effects, MembershipResult, ProposeResult, ReadAnswer, Replicate, SnapshotSource, Status } from './effects.ts';
 import type { AttestingMessage, FreeMessage } from './messages.ts';
 import type { LogIndex, NodeId, WriteSequence, WriteUnit } from './types.ts';
 
@@ -7,7 +7,10 @@ export class Outbox {
   readonly #send: { readonly to: NodeId; readonly message: FreeMessage }[] = [];
   readonly #sendAfterWrite: { readonly after: WriteSequence; readonly to: NodeId; readonly message: AttestingMessage }[] = [];
   readonly #replicate: Replicate[] = [];
+  readonly #reads: ReadAnswer[] = [];
   proposed: ProposeResult | undefined;
+  membership: MembershipResult | undefined;
+  fetchSnapshot: SnapshotSource | undefined;
 
   send(to: NodeId, message: FreeMessage): void {
     this.#send.push({ to, message });
@@ -22,6 +25,10 @@ export class Outbox {
     this.#replicate.push(order);
   }
 
+  answerRead(read: number, index: LogIndex | undefined): void {
+    this.#reads.push({ read, index });
+  }
+
   close(write: WriteUnit | undefined, commitIndex: LogIndex | undefined, status: Status | undefined): Effects {
     return {
       write,
@@ -31,6 +38,9 @@ export class Outbox {
       commitIndex,
       status,
       proposed: this.proposed,
+      membership: this.membership,
+      reads: this.#reads,
+      fetchSnapshot: this.fetchSnapshot,
     };
   }
 }

@@ -29,6 +29,10 @@ export class FollowerProgress {
   /** Probes sent since the last answer: the wait before the next grows with it. */
   #unansweredProbes = 0;
   lastHeardMs: number;
+  /** What it says of itself: a good leader, should this one go. */
+  fit = true;
+  /** The newest round of heartbeats it answered in this term: it knew of no other leader then. */
+  answeredRound = 0;
 
   constructor(id: NodeId, nextIndex: LogIndex, nowMs: number) {
     this.id = id;
@@ -69,6 +73,17 @@ export class FollowerProgress {
     this.#inflightBytes += bytes;
     if (this.#state === 'replicate') this.#nextIndex = (lastIndex + 1) as LogIndex;
     else this.#unansweredProbes += 1;
+    return this.#lastRequest;
+  }
+
+  /** Notes an offer of a snapshot of everything up to `index`: it waits for an answer as a probe does. */
+  offered(index: LogIndex, nowMs: number): number {
+    assert(this.#state === 'probe' && this.#inflight.length === 0, 'one probe at a time');
+    assert(this.#nextIndex <= index, 'a snapshot is for what is not in the log');
+    this.#lastRequest += 1;
+    this.#movedMs = nowMs;
+    this.#inflight.push({ request: this.#lastRequest, lastIndex: index, bytes: 0 });
+    this.#unansweredProbes += 1;
     return this.#lastRequest;
   }
 

@@ -1,5 +1,7 @@
 /** The only place that knows how many voters are enough (two places that know are how bug B14 of other engines happened). */
 import { assert } from '../base/assert.ts';
+import type { Configuration } from './configuration.ts';
+import type { NodeId } from './types.ts';
 
 /** How many of `voters` make a quorum: any two quorums share a voter, which is what all of Raft's safety rests on (paper 5.2). */
 export function quorumSize(voters: number): number {
@@ -16,8 +18,20 @@ export function quorumValue<Value extends number>(values: readonly Value[]): Val
   return result;
 }
 
-/** True when the election can still be, or is already, won: those who granted and those yet to answer make a quorum. */
-export function canReachQuorum(voters: number, granted: number, unanswered: number): boolean {
-  assert(granted >= 0 && unanswered >= 0 && granted + unanswered <= voters, 'more answers than voters');
-  return granted + unanswered >= quorumSize(voters);
+/** The largest value that a quorum of each set of voters has reached (thesis 4.3: joint consensus needs separate majorities). */
+export function configurationValue<Value extends number>(
+  { voters, outgoing }: Configuration,
+  reachedBy: (voter: NodeId) => Value,
+): Value {
+  const incoming = quorumValue(voters.map(reachedBy));
+  if (outgoing.length === 0) return incoming;
+  const leaving = quorumValue(outgoing.map(reachedBy));
+  return Math.min(leaving, incoming) as Value;
+}
+
+/** Whether those of whom `counts` is true make a quorum of each set of voters. Nobody makes one of a group that is not known. */
+export function isQuorum({ voters, outgoing }: Configuration, counts: (voter: NodeId) => boolean): boolean {
+  if (voters.length === 0) return false;
+  const enough = (set: readonly NodeId[]): boolean => set.filter(counts).length >= quorumSize(set.length);
+  return enough(voters) && (outgoing.length === 0 || enough(outgoing));
 }

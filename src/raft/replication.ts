@@ -1,8 +1,8 @@
 /** How a leader brings its followers' logs in line with its own, and when it calls entries committed. */
 import { assert } from '../base/assert.ts';
-import type { AppendAccepted, AppendRejected } from './messages.ts';
+import type { AppendAccepted, AppendRejected, HeartbeatResponse } from './messages.ts';
 import type { FollowerProgress } from './progress.ts';
-import { quorumSize, quorumValue } from './quorum.ts';
+import { configurationValue, isQuorum } from './quorum.ts';
 import type { Leadership, RaftState } from './state.ts';
 import type { LogIndex, NodeId } from './types.ts';
 
@@ -14,11 +14,15 @@ export function replicateToAll(state: RaftState, leadership: Leadership): void {
 export function replicateTo(state: RaftState, follower: FollowerProgress): void {
   // A dead process takes nothing. Its first answer to a heartbeat, or `peerConnected`, starts this again.
   if (state.deadPeers.has(follower.id)) return;
+  const { log, config } = state;
+  if (follower.nextIndex <= log.base.index) {
+    offerSnapshot(state, follower);
+    return;
+  }
   if (follower.state === 'probe') {
     if (follower.inflightAppends === 0) sendProbe(state, follower);
     return;
   }
-  const { log, config } = state;
   while (follower.nextIndex <= log.lastIndex && follower.inflightAppends < config.maxInflightAppends) {
     const first = follower.nextIndex;
     if (first < log.sizes.firstIndex) {
@@ -33,6 +37,15 @@ export function replicateTo(state: RaftState, follower: FollowerProgress): void 
     if (follower.inflightBytes > 0 && follower.inflightBytes + bytes > config.maxInflightBytes) return;
     sendAppend(state, follower, last, bytes, true);
   }
+}
+
+/** What it lacks was dropped here. It fetches the snapshot on its own, however long that takes; the offer is repeated like a probe. */
+function offerSnapshot(state: RaftState, follower: FollowerProgress): void {
+  if (follower.state === 'replicate') follower.forgetInflight();
+  if (follower.inflightAppends > 0) return;
+  const { index, term: indexTerm } = state.log.base;
+  const request = follower.offered(index, state.nowMs);
+  state.outbox.send(follower.id, { type: 'snapshotOffer', term: state.term, request, index, indexTerm });
 }
 
 /** One message that finds out where the logs agree; it carries entries, for the guess is right more often than not. */
@@ -65,7 +78,8 @@ function sendAppend(state: RaftState, follower: FollowerProgress, lastIndex: Log
 }
 
 export function onAppendAccepted(state: RaftState, leadership: Leadership, from: NodeId, message: AppendAccepted): void {
-  const follower = followerOf(leadership, from);
+  const follower = leadership.followers.get(from);
+  if (follower === undefined) return;
   assert(message.matchIndex <= state.log.lastIndex, 'a follower accepts only what this leader has sent');
   follower.lastHeardMs = state.nowMs;
   const answersProbe = follower.accepted(message.request, message.matchIndex, state.nowMs);
@@ -75,7 +89,8 @@ export function onAppendAccepted(state: RaftState, leadership: Leadership, from:
 }
 
 export function onAppendRejected(state: RaftState, leadership: Leadership, from: NodeId, message: AppendRejected): void {
-  const follower = followerOf(leadership, from);
+  const follower = leadership.followers.get(from);
+  if (follower === undefined) return;
   follower.lastHeardMs = state.nowMs;
   if (!follower.isCurrentRejection(message.request, message.previousIndex)) return;
   // Our log agrees with the follower's at most where its term is no newer than what the follower has there (paper 5.3).
@@ -86,9 +101,12 @@ export function onAppendRejected(state: RaftState, leadership: Leadership, from:
 }
 
 /** A sign of life, and the moment to notice that something sent before has been lost: an idle leader repairs too (B29). */
-export function onHeartbeatResponse(state: RaftState, leadership: Leadership, from: NodeId): void {
-  const follower = followerOf(leadership, from);
+export function onHeartbeatResponse(state: RaftState, leadership: Leadership, from: NodeId, message: HeartbeatResponse): void {
+  const follower = leadership.followers.get(from);
+  if (follower === undefined) return;
   follower.lastHeardMs = state.nowMs;
+  follower.fit = message.fit;
+  follower.answeredRound = Math.max(follower.answeredRound, message.round);
   const { heartbeatIntervalMs, electionTimeoutMinMs } = state.config;
   if (follower.isStalled(state.nowMs, heartbeatIntervalMs, electionTimeoutMinMs)) follower.forgetInflight();
   replicateTo(state, follower);
@@ -99,19 +117,13 @@ export function onHeartbeatResponse(state: RaftState, leadership: Leadership, fr
  * quorum may still be overwritten: figure 8.
  */
 export function commitWhatQuorumHolds(state: RaftState, leadership: Leadership): void {
-  const matches: LogIndex[] = [state.writes.durableIndex];
-  for (const follower of leadership.followers.values()) matches.push(follower.matchIndex);
-  const index = quorumValue(matches);
+  const matchOf = (voter: NodeId): LogIndex =>
+    voter === state.id ? state.writes.durableIndex : (leadership.followers.get(voter)?.matchIndex ?? (0 as LogIndex));
+  const index = configurationValue(state.configuration, matchOf);
   if (index <= state.commitIndex) return;
   assert(
-    matches.filter((match) => match >= index).length >= quorumSize(state.config.voters.length),
+    isQuorum(state.configuration, (voter) => matchOf(voter) >= index),
     'a quorum holds what is committed',
   );
   if (state.log.termAt(index) === leadership.term) state.commitTo(index);
-}
-
-function followerOf(leadership: Leadership, node: NodeId): FollowerProgress {
-  const follower = leadership.followers.get(node);
-  assert(follower !== undefined, 'every peer is a follower of the leader');
-  return follower;
 }

@@ -2,12 +2,26 @@
 import { assert } from '../base/assert.ts';
 import type { Random } from '../base/random.ts';
 import type { RaftConfig } from './config.ts';
+import { type Configuration, decodeConfiguration, isVoter, memberOf } from './configuration.ts';
+import { ConfigurationHistory } from './configuration-history.ts';
 import type { Role } from './effects.ts';
 import { isBehind } from './log-position.ts';
 import { LogSummary } from './log-summary.ts';
 import { Outbox } from './outbox.ts';
 import type { FollowerProgress } from './progress.ts';
-import type { Entry, HardState, LogIndex, LogPosition, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
+import type { WaitingRead } from './reads.ts';
+import {
+  type Entry,
+  type HardState,
+  KIND_CONFIGURATION,
+  type LogBase,
+  type LogIndex,
+  type LogPosition,
+  type NodeId,
+  type RestoredLog,
+  type Term,
+  type WriteSequence,
+} from './types.ts';
 import { WriteTracker } from './write-tracker.ts';
 
 export interface Transfer {
@@ -22,9 +36,14 @@ export interface Leadership {
   readonly role: 'leader';
   /** The term that was won, and that every entry appended meanwhile carries (B19). */
   readonly term: Term;
-  readonly followers: ReadonlyMap<NodeId, FollowerProgress>;
+  /** Everybody else who gets the log. */
+  readonly followers: Map<NodeId, FollowerProgress>;
+  /** The entry that opened this leadership: once it is committed, so is everything before it (thesis 6.4). */
+  readonly openingIndex: LogIndex;
   nextHeartbeatMs: number;
   heartbeatRound: number;
+  /** In the order of their asking. */
+  reads: WaitingRead[];
   transfer: Transfer | undefined;
 }
 
@@ -48,6 +67,12 @@ interface CrashElection {
   triesLeft: number;
 }
 
+/**
+ * - `reluctant`: leads when nobody else will: its disk is full, say. Waits one election longer than others, and hands over to a fit node.
+ * - `unfit`: must not lead: its disk stalls, or has lost something. Stands for no election, and steps down when it cannot hand over.
+ */
+export type Fitness = 'fit' | 'reluctant' | 'unfit';
+
 /** Tries at crash speed before the ordinary election timeout takes over: bounded, so that a false alarm costs no more than these. */
 const CRASH_ELECTION_TRIES = 10;
 
@@ -55,9 +80,8 @@ export class RaftState {
   readonly config: RaftConfig;
   readonly random: Random;
   readonly id: NodeId;
-  /** All voters but this one. */
-  readonly peers: readonly NodeId[];
   readonly log: LogSummary;
+  readonly configurations: ConfigurationHistory;
   readonly writes: WriteTracker;
   hardState: HardState;
   commitIndex = 0 as LogIndex;
@@ -69,8 +93,12 @@ export class RaftState {
   crashElection: CrashElection | undefined;
   /** Peers whose process is known to be gone, until they are heard of again. */
   readonly deadPeers = new Set<NodeId>();
-  /** Set while this node must not lead: a leader is given until then to hand over. */
-  barred: { readonly stepDownMs: number } | undefined;
+  /** How well this node would lead, as its caller knows. */
+  fitness: Fitness = 'fit';
+  /** Let one election pass for others to win. */
+  waitedForOthers = false;
+  /** While unfit: when a leader that nobody relieved steps down. */
+  stepDownMs: number | undefined;
   readonly #floor: LogPosition | undefined;
   nowMs: number;
   outbox = new Outbox();
@@ -80,18 +108,19 @@ export class RaftState {
     this.config = config;
     this.random = random;
     this.id = config.id;
-    this.peers = config.voters.filter((voter) => voter !== config.id);
-    this.log = new LogSummary(restored.lastIndex, restored.termRuns);
+    const { base } = restored;
+    const atBase = base.configuration === undefined ? config.founding : decodeConfiguration(base.configuration);
+    this.configurations = new ConfigurationHistory(base.index, atBase, restored.configurations);
+    this.log = new LogSummary(base, restored.lastIndex, restored.termRuns);
+    this.commitIndex = base.index;
     this.writes = new WriteTracker(restored.lastIndex);
     this.hardState = restored.hardState;
     this.#floor = restored.floor;
     this.nowMs = nowMs;
     this.electionDeadlineMs = nowMs;
     assert(this.log.lastTerm <= this.hardState.term, 'an entry is never durable before the term it was received in');
-    const { vote } = restored.hardState;
-    assert(vote === undefined || config.voters.includes(vote), 'a vote names a voter');
-    // A group of one has nobody to disturb. Everybody else first listens for a leader for a whole timeout.
-    if (this.peers.length > 0) this.restartElectionTimer();
+    // A sole voter has nobody to disturb. Everybody else first listens for a leader for a whole timeout.
+    if (!this.isSoleVoter) this.restartElectionTimer();
   }
 
   get term(): Term {
@@ -125,11 +154,43 @@ export class RaftState {
 
   /** Whether this node may stand for election. */
   get mayStand(): boolean {
-    return this.barred === undefined && this.lostPosition === undefined;
+    return this.fitness !== 'unfit' && this.lostPosition === undefined && this.isVoter;
   }
 
-  isPeer(node: NodeId): boolean {
-    return this.peers.includes(node);
+  get configuration(): Configuration {
+    return this.configurations.current;
+  }
+
+  /** Everybody else who gets the log. */
+  get peers(): readonly NodeId[] {
+    return this.configuration.members.map(({ id }) => id).filter((id) => id !== this.id);
+  }
+
+  /**
+   * Whether this node's vote may be given. Known to the group, with the disk it has: one that was wiped has forgotten what it promised (see
+   * {@link Member.disk}). As long as its removal is not committed it is needed: it may be the only one, beside a leader that has lost the end of its
+   * log, that has the entry which removes it (thesis 4.2.2).
+   */
+  get isMember(): boolean {
+    return this.#possible.some((configuration) => this.#isNamedIn(configuration));
+  }
+
+  /** Whether it may stand for election: for the same reason as long as it is not known to be out. */
+  get isVoter(): boolean {
+    return this.#possible.some((configuration) => this.#isNamedIn(configuration) && isVoter(configuration, this.id));
+  }
+
+  get #possible(): readonly Configuration[] {
+    return this.configurations.from(this.commitIndex);
+  }
+
+  #isNamedIn(configuration: Configuration): boolean {
+    return memberOf(configuration, this.id)?.disk === this.config.disk;
+  }
+
+  get isSoleVoter(): boolean {
+    const { voters, outgoing } = this.configuration;
+    return this.isVoter && voters[0] === this.id && voters.length === 1 && outgoing.every((id) => id === this.id);
   }
 
   /** The only place that changes term or vote: both are write-once within their term (B05, B12). */
@@ -149,13 +210,27 @@ export class RaftState {
       // State Machine Safety rests on this one (paper figure 3): what may have been applied is never taken back.
       assert(first.index > this.commitIndex, `truncation at ${first.index} of entries committed up to ${this.commitIndex}`);
       this.log.truncateFrom(first.index);
+      this.configurations.truncateFrom(first.index);
     }
     for (const entry of entries) {
       assert(entry.index === this.log.lastIndex + 1, `entry ${entry.index} does not follow ${this.log.lastIndex}`);
       assert(entry.term <= this.term, 'an entry is never newer than the term of whoever takes it');
       this.log.append(entry.term, entry.payload.length);
+      if (entry.kind === KIND_CONFIGURATION) this.configurations.append(entry);
     }
     this.writes.stageEntries(this.hardState, entries, replaces ? first.index : undefined);
+  }
+
+  /** A snapshot takes the place of all that was in the log, which then begins after it. */
+  resetTo(base: LogBase, configuration: Configuration): void {
+    assert(
+      base.index > this.commitIndex && !this.log.matches(base.index, base.term),
+      'only a log that lacks what the snapshot has is replaced',
+    );
+    this.log.reset(base);
+    this.configurations.reset(base.index, configuration);
+    this.writes.stageReset(this.hardState, base);
+    this.commitIndex = base.index;
   }
 
   /** Moves the commit index forward; never back (B13). */
@@ -163,6 +238,11 @@ export class RaftState {
     if (index <= this.commitIndex) return;
     assert(index <= this.log.lastIndex, 'only entries of the log are committed');
     this.commitIndex = index;
+  }
+
+  /** What is known committed is so here as well once this log holds it: a log that agrees there agrees before it (paper 5.3). */
+  commitWhenHeld(index: LogIndex, term: Term): void {
+    if (this.log.matches(index, term)) this.commitTo(index);
   }
 
   /** Becomes (or stays) a follower in `term`. The election timer is left alone, unless it was not running (B18). */
@@ -201,8 +281,6 @@ export class RaftState {
 }
 
 function checkConfig(config: RaftConfig): void {
-  assert(config.voters.includes(config.id), 'this node is a voter');
-  assert(new Set(config.voters).size === config.voters.length, 'voters are distinct');
   assert(config.heartbeatIntervalMs > 0, 'heartbeats need an interval');
   assert(config.heartbeatIntervalMs * 2 <= config.electionTimeoutMinMs, 'one lost heartbeat must not cause an election');
   assert(config.electionTimeoutMinMs <= config.electionTimeoutMaxMs, 'the election timeout is a range');

@@ -1,6 +1,6 @@
 /** Which writes are on their way to the disk, and what of the log is there already. */
 import { assert } from '../base/assert.ts';
-import type { Entry, HardState, LogIndex, Term, WriteSequence, WriteUnit } from './types.ts';
+import type { Entry, HardState, LogBase, LogIndex, Term, WriteSequence, WriteUnit } from './types.ts';
 
 /** For a message that needs nothing further to be durable. */
 export const NOTHING_TO_WAIT_FOR = 0 as WriteSequence;
@@ -8,6 +8,7 @@ export const NOTHING_TO_WAIT_FOR = 0 as WriteSequence;
 interface PendingUnit {
   readonly sequence: WriteSequence;
   hardState: HardState;
+  reset: LogBase | undefined;
   truncateFrom: LogIndex | undefined;
   entries: readonly Entry[];
   /** Last entry of today's log that is durable once this unit is: a later truncation lowers it. */
@@ -62,9 +63,17 @@ export class WriteTracker {
     assert(truncateFrom === undefined || truncateFrom === first.index, 'a truncation is followed by what replaces it');
     if (truncateFrom !== undefined) this.#discardFrom(truncateFrom);
     const unit = this.#staged(hardState, last.index);
-    assert(unit.entries.length === 0, 'one step changes the log once');
+    assert(unit.entries.length === 0 && unit.reset === undefined, 'one step changes the log once');
     unit.entries = entries;
     unit.truncateFrom = truncateFrom;
+  }
+
+  /** The log begins anew after `base`: nothing of it is durable before this unit is. At most once a step, and nothing else of the log then. */
+  stageReset(hardState: HardState, base: LogBase): void {
+    this.#discardFrom(1 as LogIndex);
+    const unit = this.#staged(hardState, base.index);
+    assert(unit.entries.length === 0 && unit.reset === undefined, 'one step changes the log once');
+    unit.reset = base;
   }
 
   /** Ends the step; returns its unit, if it wrote anything. */
@@ -74,10 +83,10 @@ export class WriteTracker {
     const unit = this.#pending.at(-1);
     assert(unit !== undefined && unit.sequence === this.#lastSequence, 'the staged unit is the last one');
     unit.hardState = hardState;
-    const { sequence, truncateFrom, entries } = unit;
+    const { sequence, reset, truncateFrom, entries } = unit;
     // The queue keeps no payload: entries are the caller's from here on.
     unit.entries = [];
-    return { sequence, hardState, reset: undefined, truncateFrom, entries };
+    return { sequence, hardState, reset, truncateFrom, entries };
   }
 
   /** Notes a completion. False when it is not of this tracker's present units: late, repeated, or of a former life. */
@@ -115,7 +124,7 @@ export class WriteTracker {
     }
     this.#sealed = false;
     this.#lastSequence = (this.#lastSequence + 1) as WriteSequence;
-    const unit = { sequence: this.#lastSequence, hardState, truncateFrom: undefined, entries: [], lastIndex };
+    const unit = { sequence: this.#lastSequence, hardState, reset: undefined, truncateFrom: undefined, entries: [], lastIndex };
     this.#pending.push(unit);
     return unit;
   }

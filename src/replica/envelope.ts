@@ -29,6 +29,12 @@ export function toEnvelope(group: string, message: PeerMessage): EnvelopeInput {
       return { group, heartbeatResponse: message };
     case 'timeoutNow':
       return { group, timeoutNow: message };
+    case 'snapshotOffer':
+      return { group, snapshotOffer: message };
+    case 'readRequest':
+      return { group, readRequest: message };
+    case 'readResponse':
+      return { group, readResponse: message };
   }
 }
 
@@ -85,10 +91,23 @@ export function fromEnvelope(envelope: Envelope): PeerMessage {
     }
     case 'heartbeatResponse': {
       const m = one.heartbeatResponse ?? missing();
-      return { type: 'heartbeatResponse', term: term(m.term), round: m.round };
+      return { type: 'heartbeatResponse', term: term(m.term), round: m.round, fit: m.fit };
     }
     case 'timeoutNow':
       return { type: 'timeoutNow', term: term((one.timeoutNow ?? missing()).term) };
+    case 'snapshotOffer': {
+      const m = one.snapshotOffer ?? missing();
+      const at = { index: logIndex(m.index), indexTerm: term(m.indexTerm) };
+      return { type: 'snapshotOffer', term: term(m.term), request: m.request, ...at };
+    }
+    case 'readRequest': {
+      const m = one.readRequest ?? missing();
+      return { type: 'readRequest', term: term(m.term), read: m.read };
+    }
+    case 'readResponse': {
+      const m = one.readResponse ?? missing();
+      return { type: 'readResponse', term: term(m.term), read: m.read, index: logIndex(m.index) };
+    }
     default:
       return missing();
   }

@@ -4,7 +4,7 @@ import type { Effects } from '../../src/raft/effects.ts';
 import type { Input } from '../../src/raft/inputs.ts';
 import type { PeerMessage } from '../../src/raft/messages.ts';
 import { type Entry, FIRST_APPLICATION_KIND, logIndex, type NodeId, nodeId, term, type WriteUnit } from '../../src/raft/types.ts';
-import { DEFAULTS, type Disk, emptyDisk, Shell, voterIds } from '../unit/raft/shell.ts';
+import { DEFAULTS, type Disk, emptyDisk, founding, Shell, voterIds } from '../unit/raft/shell.ts';
 import type { CommandLine } from './format.ts';
 import { effectLines, entriesText, messageText, statusText } from './trace.ts';
 
@@ -31,7 +31,7 @@ const MOST_ROUNDS = 500;
 
 export class World {
   #nowMs = 0;
-  #config: Omit<RaftConfig, 'id'> = { ...DEFAULTS, voters: [] };
+  #config: Omit<RaftConfig, 'id'> = { ...DEFAULTS, ...founding([]) };
   readonly #members = new Map<string, Member>();
   #mail: Letter[] = [];
   readonly #cuts = new Set<string>();
@@ -101,8 +101,9 @@ export class World {
   #nodes({ positional, options }: CommandLine, body: readonly string[]): void {
     const settings = Object.fromEntries([...options].map(([key, value]) => [key, Number(value)]));
     for (const key of Object.keys(settings)) if (!(key in DEFAULTS)) throw new Error(`unknown setting ${key}`);
-    this.#config = { ...DEFAULTS, ...settings, voters: voterIds(Number(positional[0])) };
-    for (const [position, id] of this.#config.voters.entries()) {
+    const voters = voterIds(Number(positional[0]));
+    this.#config = { ...DEFAULTS, ...settings, ...founding(voters) };
+    for (const [position, id] of voters.entries()) {
       const luck = position / 5;
       this.#members.set(id, { id, disk: emptyDisk(), shell: undefined, holdsWrites: false, untold: [], durableSequence: 0, luck });
     }

@@ -1,5 +1,6 @@
 /** The checkers themselves: each is shown the thing it must catch, and the nearest thing that is allowed. */
 import { describe, expect, it } from 'vitest';
+import { NO_CONFIGURATION } from '../../../src/raft/configuration.ts';
 import type { Effects } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
 import type { PeerMessage } from '../../../src/raft/messages.ts';
@@ -39,11 +40,15 @@ function effects(changes: Partial<Effects>): Effects {
     commitIndex: undefined,
     status: undefined,
     proposed: undefined,
+    membership: undefined,
+    reads: [],
+    fetchSnapshot: undefined,
     ...changes,
   };
 }
 
-const leads = (inTerm: number, id: NodeId): Effects => effects({ status: { role: 'leader', term: term(inTerm), leader: id } });
+const leads = (inTerm: number, id: NodeId): Effects =>
+  effects({ status: { role: 'leader', term: term(inTerm), leader: id, configuration: NO_CONFIGURATION } });
 const commits = (index: number): Effects => effects({ commitIndex: logIndex(index) });
 
 function entry(index: number, inTerm: number, text = `${index}`): Entry {

@@ -4,13 +4,22 @@
  */
 import { assert } from '../../../src/base/assert.ts';
 import type { RaftConfig } from '../../../src/raft/config.ts';
-import type { Effects } from '../../../src/raft/effects.ts';
+import type { Member as RaftMember } from '../../../src/raft/configuration.ts';
+import type { Effects, SnapshotSource } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
 import { isBehind } from '../../../src/raft/log-position.ts';
 import type { PeerMessage } from '../../../src/raft/messages.ts';
-import { quorumSize } from '../../../src/raft/quorum.ts';
-import { type Entry, FIRST_APPLICATION_KIND, type NodeId, type Term, type WriteUnit } from '../../../src/raft/types.ts';
-import { applyUnit, DEFAULTS, type Disk, emptyDisk, SeededRandom, Shell, voterIds } from './shell.ts';
+import { isQuorum } from '../../../src/raft/quorum.ts';
+import {
+  type Entry,
+  FIRST_APPLICATION_KIND,
+  type LogIndex,
+  logIndex,
+  type NodeId,
+  type Term,
+  type WriteUnit,
+} from '../../../src/raft/types.ts';
+import { applyUnit, DEFAULTS, type Disk, emptyDisk, founding, memberFor, SeededRandom, Shell, voterIds } from './shell.ts';
 
 interface Flight {
   readonly at: number;
@@ -43,11 +52,19 @@ interface Weather {
   readonly transfer: number;
   readonly rot: number;
   readonly bar: number;
+  readonly trim: number;
+  readonly change: number;
+  readonly read: number;
   readonly propose: number;
 }
 
 export interface ModelResult {
   readonly committed: number;
+  readonly reads: number;
+  /** Logs that a snapshot replaced. */
+  readonly resets: number;
+  /** Sets of voters that were in force. */
+  readonly changes: number;
   readonly terms: number;
   readonly leaders: number;
 }
@@ -63,8 +80,16 @@ export class ClusterModel {
   #payloads = 0;
   /** Directed links that lose everything. */
   #cuts = new Set<string>();
+  #fetches: { readonly key: string; readonly at: number; readonly shell: Shell; from: NodeId; index: LogIndex; term: Term }[] = [];
+  #reads = 0;
+  #readsAnswered = 0;
+  #resets = 0;
+  readonly #voterSets = new Set<string>();
+  /** What was committed when the read was asked for. */
+  readonly #readFrom = new Map<number, number>();
   // What must never change once known.
   readonly #leaderOf = new Map<Term, NodeId>();
+  readonly #leadingShells = new Set<Shell>();
   readonly #voteOf = new Map<string, NodeId>();
   readonly #committed: Entry[] = [];
   /** In whose term each of them was. */
@@ -75,6 +100,7 @@ export class ClusterModel {
     this.#random = new SeededRandom(seed);
     const random = this.#random;
     const some = (most: number) => (random.chance(0.5) ? random.fraction() * most : 0);
+    const changes = some(0.03);
     this.#weather = {
       loss: some(0.3),
       duplication: some(0.3),
@@ -85,19 +111,24 @@ export class ClusterModel {
       cut: some(0.05),
       resets: some(0.02),
       transfer: some(0.01),
-      rot: some(0.5),
+      // With changing voters, what a minority is changes as well: one at a time.
+      rot: changes === 0 ? some(0.5) : 0,
       bar: some(0.02),
+      trim: some(0.05),
+      change: changes,
+      read: some(0.2),
       propose: random.fraction() * 0.5,
     };
     this.#config = {
       ...DEFAULTS,
-      voters: voterIds(size),
+      ...founding(voterIds(size)),
       maxAppendBytes: random.between(1, 60),
       maxInflightAppends: random.between(1, 4),
       maxInflightBytes: random.between(1, 200),
       maxUncommittedBytes: random.between(50, 2000),
     };
-    this.#members = this.#config.voters.map((id) => ({
+    // Two more are there, who belong to nothing yet.
+    this.#members = voterIds(size + 2).map((id) => ({
       id,
       disk: emptyDisk(),
       shell: undefined,
@@ -116,7 +147,14 @@ export class ClusterModel {
       if (step % 16 === 0) this.#checkLogMatching();
     }
     this.#heal();
-    return { committed: this.#committed.length, terms: Math.max(0, ...this.#leaderOf.keys()), leaders: this.#leaderOf.size };
+    return {
+      committed: this.#committed.length,
+      reads: this.#readsAnswered,
+      terms: Math.max(0, ...this.#leaderOf.keys()),
+      leaders: this.#leaderOf.size,
+      resets: this.#resets,
+      changes: this.#voterSets.size,
+    };
   }
 
   #advance(): void {
@@ -130,6 +168,7 @@ export class ClusterModel {
       if (member.pausedUntil > this.#nowMs) this.#flights.push({ ...flight, at: member.pausedUntil });
       else member.shell.step({ type: 'message', from: flight.from, message: flight.message }, this.#nowMs);
     }
+    this.#finishFetches();
     for (const member of this.#members) {
       if (member.pausedUntil > this.#nowMs) continue;
       this.#workDisk(member);
@@ -153,7 +192,10 @@ export class ClusterModel {
   }
 
   #misfortune(): void {
-    const { crash, pause, cut, resets, transfer, bar } = this.#weather;
+    const { crash, pause, cut, resets, transfer, bar, trim, change, read } = this.#weather;
+    if (this.#random.chance(trim)) this.#trim(this.#anyMember());
+    if (this.#random.chance(change)) this.#changeMembership();
+    if (this.#random.chance(read)) this.#read(this.#anyMember());
     for (const member of this.#members) {
       if (member.shell && this.#random.chance(crash)) this.#crash(member);
       else if (!member.shell && this.#random.chance(0.05)) this.#start(member);
@@ -162,7 +204,8 @@ export class ClusterModel {
     if (this.#random.chance(cut)) this.#cut();
     if (this.#random.chance(0.02)) this.#cuts.clear();
     if (this.#random.chance(resets)) this.#resetConnection();
-    if (this.#random.chance(bar)) this.#input(this.#anyMember(), { type: 'mayLead', mayLead: this.#random.chance(0.6) });
+    if (this.#random.chance(bar))
+      this.#input(this.#anyMember(), { type: 'fitness', fitness: this.#random.pick(['fit', 'fit', 'reluctant', 'unfit']) });
     if (this.#random.chance(transfer)) {
       const to = this.#random.chance(0.5) ? undefined : this.#anyMember().id;
       this.#input(this.#anyMember(), { type: 'transferLeader', to });
@@ -214,16 +257,20 @@ export class ClusterModel {
   #rot(member: Member): void {
     const { disk } = member;
     const last = disk.entries.at(-1);
+    const { voters } = this.#config.founding;
     const faulty = this.#members.filter((other) => other !== member && isShort(other.disk)).length;
-    if (last === undefined || this.#calm || faulty + 1 > (this.#members.length - 1) / 2) return;
+    if (last === undefined || this.#calm || faulty + 1 > (voters.length - 1) / 2) return;
+    const from = disk.base?.index ?? 0;
+    if (disk.entries.length <= from) return;
     if (disk.floor === undefined || isBehind(disk.floor, last)) disk.floor = { index: last.index, term: last.term };
     member.lost = mergeLost(member.lost, disk.entries);
-    disk.entries.length = this.#random.between(0, disk.entries.length - 1);
+    disk.entries.length = this.#random.between(from, disk.entries.length - 1);
   }
 
   #start(member: Member): void {
-    const { hardState, entries, floor } = member.disk;
-    const disk: Disk = { hardState, entries: [...entries], floor };
+    const { hardState, entries, floor, base } = member.disk;
+    const snapshotAt = (index: number) => this.#committed.slice(0, index);
+    const disk: Disk = { hardState, entries: [...entries], floor, base, snapshotAt };
     member.disk = disk;
     const config: RaftConfig = { ...this.#config, id: member.id };
     member.shell = new Shell(config, disk, this.#random, this.#nowMs, {
@@ -233,6 +280,65 @@ export class ClusterModel {
     for (const other of this.#members) {
       if (other !== member && (this.#calm || this.#random.chance(0.9)))
         this.#input(other, { type: 'peerConnected', peer: member.id });
+    }
+  }
+
+  /** Drops a part of what is committed, applied and durable. */
+  #trim({ shell, disk }: Member): void {
+    if (!shell) return;
+    const most = Math.min(shell.core.commitIndex, shell.core.durableIndex);
+    const least = (disk.base?.index ?? 0) + 1;
+    if (most < least) return;
+    const index = logIndex(this.#random.between(least, most));
+    disk.base = shell.core.baseAt(index);
+    shell.step({ type: 'trimmed', index }, this.#nowMs);
+  }
+
+  /** What the leader's caller wants: learners that come, learners that get the vote, members that go, and any of it at a bad moment. */
+  #changeMembership(): void {
+    const leader = this.#random.pick([...this.#leaders(), this.#anyMember()]);
+    const configuration = leader.shell?.core.status.configuration;
+    if (!configuration) return;
+    const { members, voters } = configuration;
+    const ids = members.map(({ id }) => id);
+    const strangers = this.#members.filter(({ id }) => !ids.includes(id));
+    const learners = ids.filter((id) => !voters.includes(id));
+    const leaving = this.#random.pick(ids.length > 0 ? ids : [leader.id]);
+    const stay = <Item extends NodeId | RaftMember>(all: readonly Item[]): Item[] =>
+      all.filter((one) => (typeof one === 'string' ? one : (one as RaftMember).id) !== leaving);
+    const come = strangers.slice(0, 1).map(({ id }) => memberFor(id));
+    const [nextMembers, nextVoters] = this.#random.pick([
+      [[...members, ...come], voters],
+      [members, [...voters, ...learners]],
+      [members, [...voters, ...learners]],
+      [stay(members), stay(voters)],
+      [stay(members), stay([...voters, ...learners])],
+    ] as const);
+    this.#input(leader, { type: 'changeMembership', members: nextMembers, voters: nextVoters });
+  }
+
+  #read(member: Member): void {
+    this.#reads += 1;
+    this.#readFrom.set(this.#reads, this.#committed.length);
+    this.#input(member, { type: 'read', read: this.#reads });
+  }
+
+  /** The snapshot is fetched at its own pace; meanwhile anything may happen to either side. */
+  #fetch(shell: Shell, { from, index, term }: SnapshotSource): void {
+    const key = `${shell.id}<${from}:${index}`;
+    if (this.#fetches.some((fetch) => fetch.key === key)) return;
+    const at = this.#nowMs + this.#random.between(0, this.#calm ? 50 : 2000);
+    this.#fetches.push({ key, at, shell, from, index, term });
+  }
+
+  #finishFetches(): void {
+    const due = this.#fetches.filter(({ at }) => at <= this.#nowMs);
+    this.#fetches = this.#fetches.filter(({ at }) => at > this.#nowMs);
+    for (const { shell, from, index, term } of due) {
+      const { base } = this.#member(from).disk;
+      const member = this.#member(shell.id);
+      if (member.shell !== shell || base?.index !== index || base.term !== term) continue;
+      this.#input(member, { type: 'snapshotFetched', base });
     }
   }
 
@@ -300,6 +406,8 @@ export class ClusterModel {
 
   #checkStep(shell: Shell, effects: Effects): void {
     assert(shell.core.lastIndex === shell.entries.length, 'core and log agree on its end');
+    if (effects.write?.reset !== undefined) this.#resets += 1;
+    if (effects.status !== undefined) this.#voterSets.add(JSON.stringify(effects.status.configuration.voters));
     const last = shell.entries.at(-1);
     assert(!last || last.term <= shell.core.status.term, 'no entry is newer than the term');
     for (let index = 1; index <= shell.core.durableIndex; index += 1) {
@@ -307,8 +415,22 @@ export class ClusterModel {
       if (index < shell.core.durableIndex - 2) index = shell.core.durableIndex - 2;
       assert(shell.disk.entries[index - 1] === shell.entries[index - 1], `entry ${index} is called durable but is not on the disk`);
     }
-    if (effects.status?.role === 'leader') this.#checkNewLeader(shell);
+    if (effects.status?.role === 'leader' && !this.#isKnownLeader(shell)) this.#checkNewLeader(shell);
+    if (effects.fetchSnapshot !== undefined) this.#fetch(shell, effects.fetchSnapshot);
+    for (const { read, index } of effects.reads) {
+      const least = this.#readFrom.get(read) ?? 0;
+      assert(
+        index === undefined || index >= least,
+        `read ${read} sees the log up to ${index}, although ${least} was committed before`,
+      );
+      if (index !== undefined) this.#readsAnswered += 1;
+    }
     if (effects.commitIndex !== undefined) this.#checkCommit(shell, effects.commitIndex);
+  }
+
+  /** Its status changed although it led already: the group did. */
+  #isKnownLeader(shell: Shell): boolean {
+    return this.#leaderOf.get(shell.core.status.term) === shell.id && this.#leadingShells.has(shell);
   }
 
   /** Election Safety (paper 5.2) and Leader Completeness (paper 5.4). */
@@ -316,6 +438,7 @@ export class ClusterModel {
     const { term } = shell.core.status;
     assert(!this.#leaderOf.has(term), `term ${term} has two leaders: ${this.#leaderOf.get(term)} and ${shell.id}`);
     this.#leaderOf.set(term, shell.id);
+    this.#leadingShells.add(shell);
     assert(shell.disk.hardState.term === term && shell.disk.hardState.vote === shell.id, "the leader's own vote is durable");
     for (const entry of this.#committed) {
       // A leader of an older term, elected by votes that were long on their way, is no threat: it can commit nothing.
@@ -338,10 +461,13 @@ export class ClusterModel {
         continue;
       }
       // What a fault took counts: the node promised it, and keeps the promise with its vote.
-      const holders = this.#members.filter(
-        ({ disk, lost }) => (disk.entries[index - 1]?.term ?? lost[index - 1]?.term) === entry.term,
-      ).length;
-      assert(holders >= quorumSize(this.#members.length), `entry ${index} is committed but durable on ${holders} only`);
+      const holds = (id: NodeId): boolean => {
+        const { disk, lost } = this.#member(id);
+        return (disk.entries[index - 1]?.term ?? lost[index - 1]?.term) === entry.term;
+      };
+      const { configuration } = shell.core.status;
+      const holders = this.#members.map(({ id }) => id).filter(holds);
+      assert(isQuorum(configuration, holds), `entry ${index} is committed but durable on ${holders} only`);
       this.#committed.push(entry);
       this.#committedIn.push(shell.core.status.term);
     }
@@ -372,7 +498,7 @@ export class ClusterModel {
     this.#cuts.clear();
     for (const member of this.#members) {
       member.pausedUntil = 0;
-      this.#input(member, { type: 'mayLead', mayLead: true });
+      this.#input(member, { type: 'fitness', fitness: 'fit' });
       if (!member.shell) this.#start(member);
       for (const other of this.#members) if (other !== member) this.#input(member, { type: 'peerConnected', peer: other.id });
     }
@@ -386,19 +512,29 @@ export class ClusterModel {
     };
     until(
       'a leader, and equal logs',
-      () => this.#leaders().length === 1 && this.#members.every((member) => this.#isCaughtUp(member)),
+      () => this.#leaders().length === 1 && this.#group().every((member) => this.#isCaughtUp(member)) && this.#isSettled(),
     );
     const before = this.#committed.length;
     until('a proposal is taken', () => {
       this.#propose();
       return this.#committed.length > before + 5;
     });
-    until('all commit everything', () => this.#members.every((member) => this.#isCaughtUp(member)));
+    until('all commit everything', () => this.#group().every((member) => this.#isCaughtUp(member)));
     const terms = this.#leaderOf.size;
     const quietUntil = this.#nowMs + 5000;
     while (this.#nowMs < quietUntil) this.#advance();
     assert(this.#leaderOf.size === terms, 'a healthy group keeps its leader');
     this.#checkLogMatching();
+  }
+
+  /** Who belongs to it, as its leader knows. */
+  #group(): Member[] {
+    const configuration = this.#leaders()[0]?.shell?.core.status.configuration;
+    return this.#members.filter(({ id }) => configuration?.members.some((member) => member.id === id));
+  }
+
+  #isSettled(): boolean {
+    return this.#leaders()[0]?.shell?.core.isSettled === true;
   }
 
   #isCaughtUp(member: Member): boolean {

@@ -53,6 +53,8 @@ function checkSizes(log: LogSummary, plain: readonly Plain[], capacity: number):
   }
 }
 
+const NOTHING = { index: logIndex(0), term: term(0) };
+
 describe('log summary', () => {
   test('agrees with a plain array of entries, whatever is appended and truncated', () => {
     const action = fc.oneof(
@@ -67,7 +69,7 @@ describe('log summary', () => {
         (capacity, restored, actions) => {
           const plain: Plain[] = [];
           for (const rise of restored) plain.push({ term: Math.max(1, (plain.at(-1)?.term ?? 1) + rise), bytes: undefined });
-          const log = new LogSummary(logIndex(plain.length), runsOf(plain), capacity);
+          const log = new LogSummary(NOTHING, logIndex(plain.length), runsOf(plain), capacity);
           for (const step of actions) {
             if ('keep' in step) {
               if (plain.length === 0) continue;
@@ -89,7 +91,7 @@ describe('log summary', () => {
   });
 
   test('sizes of the most recent entries are known, up to the capacity', () => {
-    const log = new LogSummary(logIndex(2), [{ term: term(1), firstIndex: logIndex(1) }], 3);
+    const log = new LogSummary(NOTHING, logIndex(2), [{ term: term(1), firstIndex: logIndex(1) }], 3);
     expect(log.sizes.firstIndex).toBe(3);
     for (let count = 0; count < 5; count += 1) log.append(term(1), 10);
     expect(log.sizes.firstIndex).toBe(5);
@@ -97,7 +99,7 @@ describe('log summary', () => {
   });
 
   test('if the logs have last entries with different terms, the log with the later term is more up-to-date; else the longer (paper 5.4.1)', () => {
-    const end = new LogSummary(logIndex(3), [
+    const end = new LogSummary(NOTHING, logIndex(3), [
       { term: term(1), firstIndex: logIndex(1) },
       { term: term(2), firstIndex: logIndex(3) },
     ]).lastPosition;
@@ -109,9 +111,9 @@ describe('log summary', () => {
   });
 
   test('refuses what is not a log', () => {
-    expect(() => new LogSummary(logIndex(1), [])).toThrow('term runs');
-    expect(() => new LogSummary(logIndex(2), [{ term: term(1), firstIndex: logIndex(2) }])).toThrow('first entry');
-    const log = new LogSummary(logIndex(1), [{ term: term(2), firstIndex: logIndex(1) }]);
+    expect(() => new LogSummary(NOTHING, logIndex(1), [])).toThrow('term runs');
+    expect(() => new LogSummary(NOTHING, logIndex(2), [{ term: term(1), firstIndex: logIndex(2) }])).toThrow('first entry');
+    const log = new LogSummary(NOTHING, logIndex(1), [{ term: term(2), firstIndex: logIndex(1) }]);
     expect(() => log.append(term(1), 0)).toThrow('never descend');
     expect(() => log.truncateFrom(logIndex(2))).toThrow('nothing to truncate');
     expect(() => log.termAt(logIndex(2))).toThrow('no entry');

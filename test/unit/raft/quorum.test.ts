@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canReachQuorum, quorumSize, quorumValue } from '../../../src/raft/quorum.ts';
+import { configurationValue, isQuorum, quorumSize, quorumValue } from '../../../src/raft/quorum.ts';
+import type { NodeId } from '../../../src/raft/types.ts';
+import { voterIds } from './shell.ts';
 
 /** All subsets of `voters`, as lists of positions. */
 function subsets(voters: number): number[][] {
@@ -39,11 +41,34 @@ describe('quorum', () => {
     expect(values).toEqual([5, 1, 4, 2, 3]);
   });
 
-  test('an election is lost only when silence turned to consent would not win it', () => {
-    expect(canReachQuorum(3, 1, 1)).toBe(true);
-    expect(canReachQuorum(3, 1, 0)).toBe(false);
-    expect(canReachQuorum(5, 2, 0)).toBe(false);
-    expect(canReachQuorum(4, 2, 0)).toBe(false);
-    expect(() => canReachQuorum(3, 3, 1)).toThrow('more answers');
+  test('a joint configuration needs a quorum of each set: counted one by one', () => {
+    const ids = voterIds(7);
+    const set = fc.subarray([...ids], { minLength: 1, maxLength: 5 });
+    const values = fc.array(fc.nat(9), { minLength: 7, maxLength: 7 });
+    fc.assert(
+      fc.property(set, fc.oneof(fc.constant([]), set), values, (voters, outgoing, reached) => {
+        const reachedBy = (id: NodeId): number => reached[ids.indexOf(id)] as number;
+        const most = (of: readonly NodeId[], value: number): boolean =>
+          of.length === 0 || of.filter((id) => reachedBy(id) >= value).length * 2 > of.length;
+        const best = Math.max(...[...Array(10).keys()].filter((value) => most(voters, value) && most(outgoing, value)));
+        const configuration = { members: [], voters, outgoing };
+        expect(configurationValue(configuration, reachedBy)).toBe(best);
+        for (const value of Array(10).keys()) expect(isQuorum(configuration, (id) => reachedBy(id) >= value)).toBe(value <= best);
+      }),
+    );
+  });
+
+  test('a quorum of a joint configuration meets every quorum of both simple ones', () => {
+    const [old, next] = [voterIds(3), voterIds(5).slice(2)];
+    for (const both of subsets(5)) {
+      const has = (id: NodeId): boolean => both.includes(Number(id) - 1);
+      if (!isQuorum({ members: [], voters: next, outgoing: old }, has)) continue;
+      expect(isQuorum({ members: [], voters: next, outgoing: [] }, has)).toBe(true);
+      expect(isQuorum({ members: [], voters: old, outgoing: [] }, has)).toBe(true);
+    }
+  });
+
+  test('nobody is a quorum of a group that is not known', () => {
+    expect(isQuorum({ members: [], voters: [], outgoing: [] }, () => true)).toBe(false);
   });
 });

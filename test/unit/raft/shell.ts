@@ -2,6 +2,7 @@
 import { assert } from '../../../src/base/assert.ts';
 import type { Random } from '../../../src/base/random.ts';
 import type { RaftConfig } from '../../../src/raft/config.ts';
+import type { Member } from '../../../src/raft/configuration.ts';
 import { RaftCore } from '../../../src/raft/core.ts';
 import type { Effects, Replicate } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
@@ -9,6 +10,8 @@ import type { AppendRequest, PeerMessage } from '../../../src/raft/messages.ts';
 import {
   type Entry,
   type HardState,
+  KIND_CONFIGURATION,
+  type LogBase,
   type LogIndex,
   type LogPosition,
   logIndex,
@@ -21,7 +24,7 @@ import {
   type WriteUnit,
 } from '../../../src/raft/types.ts';
 
-export const DEFAULTS: Omit<RaftConfig, 'id' | 'voters'> = {
+export const DEFAULTS: Omit<RaftConfig, 'id' | 'disk' | 'founding'> = {
   heartbeatIntervalMs: 100,
   electionTimeoutMinMs: 500,
   electionTimeoutMaxMs: 1000,
@@ -34,6 +37,18 @@ export const DEFAULTS: Omit<RaftConfig, 'id' | 'voters'> = {
 
 export function voterIds(count: number): NodeId[] {
   return Array.from({ length: count }, (_, position) => nodeId(String(position + 1)));
+}
+
+/** The disk every test node is counted with, unless it is wiped. */
+export const DISK = 'disk';
+
+export function memberFor(id: NodeId, disk: string = DISK): Member {
+  return { id, address: `${id}:1`, disk };
+}
+
+/** What a group of these voters begins with. */
+export function founding(voters: readonly NodeId[]): Pick<RaftConfig, 'disk' | 'founding'> {
+  return { disk: DISK, founding: { members: voters.map((id) => memberFor(id)), voters, outgoing: [] } };
 }
 
 /** mulberry32: small, fast, repeatable. */
@@ -56,6 +71,10 @@ export class SeededRandom implements Random {
     return minimum + Math.floor(this.fraction() * (maximum - minimum + 1));
   }
 
+  pick<Item>(items: readonly Item[]): Item {
+    return items[this.between(0, items.length - 1)] as Item;
+  }
+
   chance(probability: number): boolean {
     return this.fraction() < probability;
   }
@@ -67,6 +86,10 @@ export interface Disk {
   entries: Entry[];
   /** Set when a fault took entries from it: where it ended before. */
   floor?: LogPosition | undefined;
+  /** Where the log begins. What is before it stays in `entries`: it stands for the snapshot. */
+  base?: LogBase | undefined;
+  /** What a snapshot of everything up to `index` holds, for a log that begins anew. */
+  snapshotAt?: (index: LogIndex) => readonly Entry[];
 }
 
 export function emptyDisk(): Disk {
@@ -81,13 +104,18 @@ export function restored(hardState: HardState, lastIndex: number, termRuns: read
 
 export function restore(disk: Disk): RestoredLog {
   const termRuns: TermRun[] = [];
-  for (const entry of disk.entries) {
+  const { base } = disk;
+  const kept = disk.entries.slice(base?.index ?? 0);
+  for (const entry of kept) {
     if (termRuns.at(-1)?.term !== entry.term) termRuns.push({ term: entry.term, firstIndex: entry.index });
   }
-  return restored(disk.hardState, disk.entries.length, termRuns, disk.floor);
+  const configurations = kept.filter(({ kind }) => kind === KIND_CONFIGURATION);
+  const plain = restored(disk.hardState, disk.entries.length, termRuns, disk.floor);
+  return { ...plain, configurations, base: base ?? plain.base };
 }
 
-function applyEntries(entries: Entry[], unit: WriteUnit, count: number): void {
+function applyEntries(entries: Entry[], unit: WriteUnit, count: number, disk: Disk): void {
+  if (unit.reset !== undefined) entries.splice(0, entries.length, ...(disk.snapshotAt?.(unit.reset.index) ?? []));
   if (unit.truncateFrom !== undefined) entries.length = unit.truncateFrom - 1;
   for (const entry of unit.entries.slice(0, count)) {
     assert(entry.index === entries.length + 1, 'write units leave no gaps');
@@ -98,7 +126,8 @@ function applyEntries(entries: Entry[], unit: WriteUnit, count: number): void {
 /** Makes a unit durable; with `count`, only that many of its entries (a crash in the midst of it). */
 export function applyUnit(disk: Disk, unit: WriteUnit, count: number = unit.entries.length): void {
   disk.hardState = unit.hardState;
-  applyEntries(disk.entries, unit, count);
+  if (unit.reset !== undefined) disk.base = unit.reset;
+  applyEntries(disk.entries, unit, count, disk);
 }
 
 interface Held {
@@ -142,7 +171,7 @@ export class Shell {
     if (effects.write) {
       assert(effects.write.sequence === this.#lastSequence + 1, 'write units are numbered from 1');
       this.#lastSequence = effects.write.sequence;
-      applyEntries(this.entries, effects.write, effects.write.entries.length);
+      applyEntries(this.entries, effects.write, effects.write.entries.length, this.disk);
       this.writing.push(effects.write);
     }
     for (const { to, message } of effects.send) this.#hooks.send(this.id, to, message);

@@ -35,8 +35,11 @@ const MESSAGES: PeerMessage[] = [
   { type: 'appendAccepted', term: term(3), request: 9, matchIndex: logIndex(8) },
   { type: 'appendRejected', term: term(3), request: 9, previousIndex: logIndex(7), hintIndex: logIndex(5), hintTerm: term(1) },
   { type: 'heartbeat', term: term(3), round: 4, commitIndex: logIndex(8) },
-  { type: 'heartbeatResponse', term: term(3), round: 4 },
+  { type: 'heartbeatResponse', term: term(3), round: 4, fit: true },
   { type: 'timeoutNow', term: term(3) },
+  { type: 'snapshotOffer', term: term(3), request: 9, index: logIndex(6), indexTerm: term(2) },
+  { type: 'readRequest', term: term(3), read: 77 },
+  { type: 'readResponse', term: term(3), read: 77, index: logIndex(8) },
 ];
 
 function overTheWire(message: PeerMessage): PeerMessage {
