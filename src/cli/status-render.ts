@@ -3,7 +3,7 @@ import type { GroupView, MemberView, StatusView } from './status-view.ts';
 import { renderTable } from './table.ts';
 import type { Colours } from './terminal.ts';
 
-const HEADINGS = ['NODE', 'ADDRESS', 'STATE', 'ROLE', 'TERM', 'LAST', 'COMMIT', 'APPLIED', 'LAG'];
+const HEADINGS = ['NODE', 'ADDRESS', 'STATE', 'MEMBER', 'ROLE', 'TERM', 'LAST', 'COMMIT', 'APPLIED', 'LAG'];
 /** A follower this far behind is not merely waiting for the next heartbeat. */
 const NOTABLE_LAG = 100;
 
@@ -25,10 +25,11 @@ function renderGroup(group: GroupView, style: RenderStyle): string {
     group.leader === ''
       ? colours.red('no leader')
       : `leader ${colours.green(group.leader)} (${group.leaderAddress || 'address unknown'})`;
-  const title = `group ${colours.bold(group.group)}  ${leader}  term ${group.term}`;
+  const changing = group.settled ? '' : `  ${colours.yellow('changing members')}`;
+  const title = `group ${colours.bold(group.group)}  ${leader}  term ${group.term}${changing}`;
   const rows = group.members.map((member) => memberCells(member, colours));
-  const remarks = group.members.flatMap(({ node, reachable, error }) => (reachable ? [] : [`${node}: ${error ?? 'no answer'}`]));
-  return [title, renderTable(HEADINGS.map(colours.bold), rows, style), ...remarks.map(colours.dim), ''].join('\n');
+  const remarks = group.members.flatMap((member) => remarksOn(member, colours));
+  return [title, renderTable(HEADINGS.map(colours.bold), rows, style), ...remarks, ''].join('\n');
 }
 
 function memberCells(member: MemberView, colours: Colours): string[] {
@@ -39,6 +40,7 @@ function memberCells(member: MemberView, colours: Colours): string[] {
     member.node,
     member.address,
     stateOf(member, colours),
+    standingOf(member, colours),
     member.role === 'leader' ? colours.green('leader') : (member.role ?? '-'),
     ...[term, lastIndex, commitIndex, appliedIndex].map(figure),
     lagging(figure(lag)),
@@ -48,4 +50,25 @@ function memberCells(member: MemberView, colours: Colours): string[] {
 function stateOf({ reachable, writable }: MemberView, colours: Colours): string {
   if (!reachable) return colours.red('unreachable');
   return writable === false ? colours.yellow('disk-full') : 'up';
+}
+
+function standingOf({ voter, leaving }: MemberView, colours: Colours): string {
+  if (voter === undefined) return '-';
+  if (leaving) return colours.yellow('leaving');
+  return voter ? 'voter' : colours.cyan('learner');
+}
+
+/** What does not fit into a cell, each a line below the table. */
+function remarksOn(
+  { node, reachable, error, damagedEntries, repairedEntries, unfitBecause }: MemberView,
+  colours: Colours,
+): string[] {
+  if (!reachable) return [colours.dim(`${node}: ${error ?? 'no answer'}`)];
+  const remarks: string[] = [];
+  const entries = (count: number): string => (count === 1 ? '1 damaged entry' : `${count} damaged entries`);
+  if (damagedEntries) remarks.push(colours.red(`${node}: ${entries(damagedEntries)}, being fetched from other members`));
+  if (repairedEntries)
+    remarks.push(colours.dim(`${node}: ${entries(repairedEntries)} fetched from other members since it started`));
+  if (unfitBecause) remarks.push(colours.yellow(`${node} would not lead: ${unfitBecause}`));
+  return remarks;
 }

@@ -1,6 +1,7 @@
-/** Topics, and the state of nodes. */
+/** Topics, the members of groups, and the state of nodes. */
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
+import type { MemberStatus } from '../rpc/generated/lograft/v1/MemberStatus.ts';
 import type { NodeStatus } from '../rpc/generated/lograft/v1/NodeStatus.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
@@ -21,6 +22,16 @@ export interface CreateTopicOptions extends AdminCallOptions {
   readonly queues?: number;
   /** Group to hold it. Default: the one with the fewest topics. */
   readonly group?: string;
+}
+
+/** What is named together happens in one step: to replace a voter, promote the new one and remove the old. */
+export interface MemberChange {
+  /** They get the log and have no vote. Each must be running; `address` is "host:port". */
+  readonly addLearners?: readonly { readonly node: string; readonly address: string }[];
+  /** Learners that shall vote. Each must have caught up. */
+  readonly promote?: readonly string[];
+  /** Voters or learners that shall leave. A leader among them hands over and leaves last. */
+  readonly remove?: readonly string[];
 }
 
 /** One node as `status` found it. */
@@ -109,6 +120,22 @@ export class Admin {
     await this.#caller.call(group, AdminService.TransferLeader, { group, to }, this.#settings(options));
   }
 
+  /**
+   * Changes who belongs to the group, and resolves with its members when the change is in force. Rejects with INVALID_REQUEST (it would never
+   * be taken as it is), with MEMBERS_CHANGING or NOT_CAUGHT_UP (it would be taken later; waited for until `timeoutMs`) and with NO_LEADER: nothing
+   * was done then. After UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may be done, or still on its way. Safe to call again after each of them: who
+   * is already what is asked stays as it is.
+   */
+  async changeMembers(group: string, change: MemberChange, options: AdminCallOptions = {}): Promise<readonly MemberStatus[]> {
+    const { addLearners = [], promote = [], remove = [] } = change;
+    const request = { group, addLearners: [...addLearners], promote: [...promote], remove: [...remove] };
+    try {
+      return (await this.#caller.call(group, AdminService.ChangeMembers, request, this.#settings(options))).members;
+    } catch (error) {
+      throw lastRefusal(error);
+    }
+  }
+
   #settings(options: AdminCallOptions): { timeoutMs: number; signal: AbortSignal } {
     const signal = options.signal === undefined ? this.#closing : AbortSignal.any([this.#closing, options.signal]);
     return { timeoutMs: options.timeoutMs ?? TIMEOUT_MS, signal };
@@ -119,6 +146,13 @@ export class Admin {
     const sorted = [...groups].sort((a, b) => (topics.get(a) ?? 0) - (topics.get(b) ?? 0) || (a < b ? -1 : 1));
     return sorted[0] ?? '';
   }
+}
+
+/** A leader that was asked in vain until the time was over has said why: that helps more than that it took too long. */
+function lastRefusal(error: unknown): unknown {
+  if (!(error instanceof LograftError && error.reason === 'NO_LEADER' && error.cause instanceof LograftError)) return error;
+  const { reason } = error.cause;
+  return reason === 'MEMBERS_CHANGING' || reason === 'NOT_CAUGHT_UP' ? error.cause : error;
 }
 
 async function askNode(

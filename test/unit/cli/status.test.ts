@@ -4,26 +4,52 @@ import { renderStatus } from '../../../src/cli/status-render.ts';
 import { type ClusterStatus, toStatusView } from '../../../src/cli/status-view.ts';
 import { coloursFor } from '../../../src/cli/terminal.ts';
 import { chooseGroup } from '../../../src/cli/transfer-command.ts';
+import type { GroupStatus } from '../../../src/rpc/generated/lograft/v1/GroupStatus.ts';
+import type { MemberStatus } from '../../../src/rpc/generated/lograft/v1/MemberStatus.ts';
 
 const ADDRESSES = { n1: '127.0.0.1:8081', n2: '127.0.0.1:8082', n3: '127.0.0.1:8083' };
+
+function memberStatus(node: string, address: string, more: Partial<MemberStatus> = {}): MemberStatus {
+  const standing = { voter: true, leaving: false, caughtUp: true, disk: `disk of ${node}` };
+  return { node, address, reachable: true, matchIndex: 0, lag: 0, ...standing, ...more };
+}
 
 function answer(
   node: keyof typeof ADDRESSES,
   role: 1 | 2 | 3 | 4,
   term: number,
   lastIndex: number,
-  writable = true,
+  more: Partial<GroupStatus> = {},
 ): ClusterStatus['nodes'][number] {
-  const members = Object.entries(ADDRESSES).map(([id, address]) => ({ node: id, address, reachable: true, matchIndex: 0, lag: 0 }));
-  const indexes = { lastIndex, durableIndex: lastIndex, commitIndex: lastIndex - 1, appliedIndex: lastIndex - 2 };
-  const group = { group: 'g1', role, term, leader: 'n2', ...indexes, members, writable };
+  const members = Object.entries(ADDRESSES).map(([id, address]) => memberStatus(id, address));
+  const indexes = {
+    firstIndex: 1,
+    lastIndex,
+    durableIndex: lastIndex,
+    commitIndex: lastIndex - 1,
+    appliedIndex: lastIndex - 2,
+    damagedEntries: 0,
+    repairedEntries: 0,
+  };
+  const group = {
+    group: 'g1',
+    role,
+    term,
+    leader: 'n2',
+    ...indexes,
+    members,
+    writable: true,
+    settled: true,
+    unfitBecause: '',
+    ...more,
+  };
   const address = ADDRESSES[node];
   return { node, address, reachable: true, status: { node, address, version: '0.1.0', uptimeMs: 1, groups: [group] } };
 }
 
 const FIXTURE: ClusterStatus = {
   nodes: [
-    answer('n1', 1, 7, 400, false),
+    answer('n1', 1, 7, 400, { writable: false }),
     answer('n2', 4, 7, 1_000),
     { node: 'n3', address: ADDRESSES.n3, reachable: false, error: new Error('127.0.0.1:8083: connection refused') },
   ],
@@ -42,10 +68,10 @@ const FIXTURE: ClusterStatus = {
 };
 
 const PLAIN = `group g1  leader n2 (127.0.0.1:8082)  term 7
-NODE  ADDRESS         STATE        ROLE      TERM  LAST  COMMIT  APPLIED  LAG
-n1    127.0.0.1:8081  disk-full    follower  7     400   399     398      600
-n2    127.0.0.1:8082  up           leader    7     1000  999     998      0
-n3    127.0.0.1:8083  unreachable  -         -     -     -       -        -
+NODE  ADDRESS         STATE        MEMBER  ROLE      TERM  LAST  COMMIT  APPLIED  LAG
+n1    127.0.0.1:8081  disk-full    voter   follower  7     400   399     398      600
+n2    127.0.0.1:8082  up           voter   leader    7     1000  999     998      0
+n3    127.0.0.1:8083  unreachable  voter   -         -     -     -       -        -
 n3: 127.0.0.1:8083: connection refused
 `;
 
@@ -78,6 +104,37 @@ describe('status', () => {
     expect(renderStatus(view, { framed: false, colours: coloursFor({}) })).toMatch(/no leader/);
   });
 
+  it('tells who votes, learns and leaves, and what a disk has damaged', () => {
+    const members = [
+      memberStatus('n1', ADDRESSES.n1, { leaving: true }),
+      memberStatus('n2', ADDRESSES.n2),
+      memberStatus('n4', '127.0.0.1:8084', { voter: false, caughtUp: false }),
+    ];
+    const trouble = { damagedEntries: 3, repairedEntries: 1, unfitBecause: 'its disk has damaged entries' };
+    const view = toStatusView({
+      ...FIXTURE,
+      nodes: [answer('n1', 1, 7, 1_000, trouble), answer('n2', 4, 7, 1_000, { members, settled: false, firstIndex: 500 })],
+    });
+    const [group] = view.groups;
+    expect(group?.settled).toBe(false);
+    // The leader knows that n3 belongs to the group no more, whatever n1 and the router still think.
+    expect(group?.members).toMatchObject([
+      { node: 'n1', voter: true, leaving: true, caughtUp: true, ...trouble },
+      { node: 'n2', voter: true, leaving: false, firstIndex: 500, damagedEntries: 0, unfitBecause: '' },
+      { node: 'n4', voter: false, caughtUp: false, reachable: false },
+    ]);
+    expect(JSON.parse(JSON.stringify(view))).toEqual(view);
+    const text = renderStatus(view, { framed: false, colours: coloursFor({}) });
+    expect(text).toMatch(/term 7 {2}changing members\n/);
+    expect(text).toMatch(/^n1 .* leaving /m);
+    expect(text).toMatch(/^n4 .* unreachable {2}learner /m);
+    expect(text).toMatch(/^n1: 3 damaged entries, being fetched from other members$/m);
+    expect(text).toMatch(/^n1: 1 damaged entry fetched from other members since it started$/m);
+    expect(text).toMatch(/^n1 would not lead: its disk has damaged entries$/m);
+    const coloured = renderStatus(view, { framed: false, colours: coloursFor({ isTTY: true }, {}) });
+    expect(coloured).toContain('\u001b[31mn1: 3 damaged entries, being fetched from other members\u001b[39m');
+  });
+
   it('is aligned lines without colour in a pipe', () => {
     expect(renderStatus(toStatusView(FIXTURE), { framed: false, colours: coloursFor({ isTTY: false }) })).toBe(PLAIN);
   });
@@ -87,7 +144,9 @@ describe('status', () => {
     expect(text).not.toBe(stripVTControlCharacters(text));
     const lines = stripVTControlCharacters(text).trimEnd().split('\n');
     expect(lines[1]).toMatch(/^┌─+┬.*┐$/);
-    expect(lines.find((line) => line.includes(' n1 '))).toMatch(/│ n1 +│ 127.0.0.1:8081 │ disk-full +│ follower │ 7 +│ 400 +│/);
+    expect(lines.find((line) => line.includes(' n1 '))).toMatch(
+      /│ n1 +│ 127.0.0.1:8081 │ disk-full +│ voter +│ follower │ 7 +│ 400 +│/,
+    );
     const widths = new Set(lines.filter((line) => /^[┌│├└]/.test(line)).map(({ length }) => length));
     expect(widths.size).toBe(1);
   });

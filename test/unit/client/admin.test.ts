@@ -50,6 +50,33 @@ describe('admin', () => {
     await expect(client.admin.createTopic('c', { timeoutMs: 200 })).rejects.toMatchObject({ reason: 'NO_LEADER' });
   });
 
+  it('changes members, and tells a refusal that lasted from a leader that was not found', async () => {
+    const { members } = cluster;
+    const n4 = { node: 'n4', address: '127.0.0.1:9' };
+    members.learnerLag = 1_000;
+    members.learnsPerLook = 0;
+    expect((await client.admin.changeMembers('g1', { addLearners: [n4] })).at(-1)).toMatchObject({
+      ...n4,
+      voter: false,
+      lag: 1_000,
+    });
+    const promote = { promote: ['n4'] };
+    await expect(client.admin.changeMembers('g1', promote, { timeoutMs: 100 })).rejects.toMatchObject({ reason: 'NOT_CAUGHT_UP' });
+    members.get('n4').lag = 0;
+    members.settled = false;
+    await expect(client.admin.changeMembers('g1', promote, { timeoutMs: 100 })).rejects.toMatchObject({
+      reason: 'MEMBERS_CHANGING',
+    });
+    const waiting = client.admin.changeMembers('g1', { ...promote, remove: ['n1'] });
+    await sleep(50);
+    members.settled = true;
+    await waiting;
+    expect(members.voters).toEqual(['n2', 'n3', 'n4']);
+    await expect(client.admin.changeMembers('g1', { promote: ['n9'] })).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
+    for (const node of cluster.nodes) await node.stop();
+    await expect(client.admin.changeMembers('g1', promote, { timeoutMs: 100 })).rejects.toMatchObject({ reason: 'NO_LEADER' });
+  });
+
   it('works without a router, given a broker', async () => {
     await using alone = new LograftClient({
       routers: ['127.0.0.1:1'],

@@ -4,9 +4,11 @@ import { startRouter } from '../../../src/router/router.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { AppendRequest } from '../../../src/rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponseInput } from '../../../src/rpc/generated/lograft/v1/AppendResponse.ts';
+import type { ChangeMembersRequest } from '../../../src/rpc/generated/lograft/v1/ChangeMembersRequest.ts';
 import type { ReadRequest } from '../../../src/rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../../../src/rpc/generated/lograft/v1/ReadResponse.ts';
 import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
+import { Role } from '../../../src/rpc/generated/lograft/v1/Role.ts';
 import { GrpcChannel } from '../../../src/rpc/grpc-channel.ts';
 import { GrpcServer } from '../../../src/rpc/grpc-server.ts';
 import { duplex, serverStream, unary } from '../../../src/rpc/handlers.ts';
@@ -14,6 +16,7 @@ import { AdminService, LogService, RecordBatchCodec, RecordSetCodec, RouterServi
 import { countRecords } from '../../../src/rpc/record-set.ts';
 import type { MessageStream } from '../../../src/rpc/stream.ts';
 import { hostService, type RpcServer } from '../../../src/rpc/transport.ts';
+import { FakeMembers } from './fake-members.ts';
 
 export const silent = pino({ level: 'silent' });
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -45,6 +48,7 @@ const none: Fault = { type: 'none' };
 export class FakeCluster {
   readonly topics = new Map<string, { id: number; queues: StoredBatch[][] }>();
   readonly nodes: FakeNode[] = [];
+  readonly members = new FakeMembers();
   router: Awaited<ReturnType<typeof startRouter>> | undefined;
   /** Asked for each batch that reaches the leader. */
   fault: (queue: number, first: number) => Fault = () => none;
@@ -55,13 +59,15 @@ export class FakeCluster {
   readonly sessions = new Map<number, Map<string, Window>>();
   readonly wakeReaders = new Set<() => void>();
 
-  static async start(nodes = 3): Promise<FakeCluster> {
+  /** `spare`: nodes that run and belong to no group yet. */
+  static async start(nodes = 3, spare = 0): Promise<FakeCluster> {
     const cluster = new FakeCluster();
     cluster.router = await startRouter({ listen: '127.0.0.1:0' }, silent);
-    for (let at = 0; at < nodes; at += 1) {
+    for (let at = 0; at < nodes + spare; at += 1) {
       const node = new FakeNode(cluster, at);
       cluster.nodes.push(node);
       await node.start(0);
+      if (at < nodes) cluster.members.add(node.name, node.address);
     }
     cluster.report();
     return cluster;
@@ -80,7 +86,7 @@ export class FakeCluster {
   move(): void {
     this.term += 1;
     do this.leader = (this.leader + 1) % this.nodes.length;
-    while (!this.nodes[this.leader]?.running);
+    while (!this.nodes[this.leader]?.running || !this.members.voters.includes(this.nodes[this.leader]?.name ?? ''));
     this.report();
   }
 
@@ -183,8 +189,9 @@ export class FakeNode {
       };
       this.#registration = { channel, stream: channel.open(RouterService.Register, { onMessage: () => {}, onEnd: ended }) };
     }
-    const { topics, nodes, term } = this.#cluster;
-    const members = nodes.filter(({ port }) => port > 0).map(({ name, address }) => ({ node: name, address }));
+    const { topics, term } = this.#cluster;
+    const members = this.#cluster.members.look(false).map(({ node, address }) => ({ node, address }));
+    if (!members.some(({ node }) => node === this.name)) return;
     this.#registration.stream.write({
       node: this.name,
       address: this.address,
@@ -207,6 +214,14 @@ export class FakeNode {
 
   #requireLeader(): void {
     if (!this.leads) throw this.#notLeader();
+  }
+
+  #status() {
+    const { members, term } = this.#cluster;
+    const standing = members.nodes.includes(this.name) ? members.look(this.leads) : [];
+    const lastIndex = members.lastIndex;
+    const role: Role = this.leads ? Role.LEADER : Role.FOLLOWER;
+    return { group: 'g1', role, term, lastIndex, members: standing, settled: members.settled, writable: true };
   }
 
   #log() {
@@ -328,8 +343,16 @@ export class FakeNode {
       GetNodeStatus: unary(() => ({
         node: this.name,
         address: this.address,
-        groups: [{ group: 'g1', role: this.leads ? 4 : 1, term: cluster.term, members: [] }],
+        groups: [this.#status()],
       })),
+      ChangeMembers: unary((request: ChangeMembersRequest) => {
+        this.#requireLeader();
+        const members = cluster.members.change(request);
+        // A leader that has left hands over.
+        if (!cluster.members.voters.includes(this.name)) cluster.move();
+        cluster.report();
+        return { members };
+      }),
       TransferLeader: unary(() => {
         this.#requireLeader();
         cluster.move();
