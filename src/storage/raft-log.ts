@@ -43,6 +43,10 @@ export interface RaftLog {
 export interface RaftLogEvents {
   /** Units up to `sequence` are durable; `term` is the hard state term of that unit. */
   onWritten(sequence: WriteSequence, term: Term): void;
+  /** An entry is no longer what was written, as a read or the scrubber found: it is in `damaged()` now. */
+  onDamaged?(index: LogIndex, what: string): void;
+  /** The scrubber found that the log will be cut when it is opened again. Told once. */
+  onDamagedStructure?(what: string): void;
   /** A write or fsync failed, or damage was found. Terminal: the process must exit without acknowledging anything more. */
   onFailed(error: Error): void;
 }
