@@ -3,6 +3,8 @@ import { assert } from '../base/assert.ts';
 import type { Role } from '../raft/effects.ts';
 import { isNodeId, type NodeId } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
+import type { ChangeMembersRequest } from '../rpc/generated/lograft/v1/ChangeMembersRequest.ts';
+import type { ChangeMembersResponseInput } from '../rpc/generated/lograft/v1/ChangeMembersResponse.ts';
 import type { CreateTopicRequest } from '../rpc/generated/lograft/v1/CreateTopicRequest.ts';
 import type { DescribeTopicRequest } from '../rpc/generated/lograft/v1/DescribeTopicRequest.ts';
 import type { GetNodeStatusRequest } from '../rpc/generated/lograft/v1/GetNodeStatusRequest.ts';
@@ -20,6 +22,7 @@ import { AdminService } from '../rpc/protos.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
 import type { Group } from './group.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPIC_NAME } from './limits.ts';
+import { changeMembers, type MemberFacts } from './member-changes.ts';
 import type { Topic } from './topics.ts';
 
 const TOPIC_NAME = new RegExp(`^[A-Za-z0-9._-]{1,${MAX_TOPIC_NAME}}$`);
@@ -30,7 +33,7 @@ const ROLES: Record<Role, WireRole> = {
   leader: WireRole.LEADER,
 };
 
-export interface NodeFacts {
+export interface NodeFacts extends MemberFacts {
   readonly address: string;
   readonly version: string;
   uptimeMs(): number;
@@ -57,6 +60,10 @@ export function serveAdmin(group: Group, facts: NodeFacts): HostedService {
       uptimeMs: Math.round(facts.uptimeMs()),
       groups: [groupStatus(group, facts)],
     })),
+    ChangeMembers: unary<ChangeMembersRequest, ChangeMembersResponseInput>(async (request) => {
+      await changeMembers(request, group, facts);
+      return { members: memberStatuses(group, facts) };
+    }),
     TransferLeader: unary<TransferLeaderRequest, TransferLeaderResponseInput>((request) => transferLeader(request, group)),
   });
 }
@@ -98,7 +105,6 @@ function describe(topic: Topic, group: Group): TopicDescriptionInput {
 function groupStatus(group: Group, facts: NodeFacts): GroupStatusInput {
   const { replica } = group;
   const { role, term, leader } = replica.status;
-  const progress = new Map(replica.progress().map((follower) => [follower.id, follower.matchIndex]));
   return {
     group: group.name,
     role: ROLES[role],
@@ -109,11 +115,33 @@ function groupStatus(group: Group, facts: NodeFacts): GroupStatusInput {
     commitIndex: replica.commitIndex,
     appliedIndex: replica.appliedIndex,
     writable: replica.writable,
-    members: group.members.map(({ id, address }): MemberStatusInput => {
-      const self = id === group.self;
-      const matchIndex = role !== 'leader' ? 0 : self ? replica.durableIndex : (progress.get(id) ?? 0);
-      const lag = role === 'leader' ? replica.lastIndex - matchIndex : 0;
-      return { node: id, address, reachable: self || facts.isReachable(id), matchIndex, lag };
-    }),
+    firstIndex: replica.firstIndex,
+    damagedEntries: replica.damagedEntries,
+    repairedEntries: replica.repairedEntries,
+    settled: replica.settled,
+    unfitBecause: replica.unfitBecause ?? '',
+    members: memberStatuses(group, facts),
   };
+}
+
+function memberStatuses(group: Group, facts: NodeFacts): MemberStatusInput[] {
+  const { replica } = group;
+  const { members, voters, outgoing } = replica.configuration;
+  const progress = new Map(replica.progress().map((follower) => [follower.id, follower]));
+  return members.map(({ id, address, disk }) => {
+    const self = id === group.self;
+    const follower = progress.get(id);
+    const matchIndex = group.leads ? (self ? replica.durableIndex : (follower?.matchIndex ?? 0)) : 0;
+    return {
+      node: id,
+      address,
+      reachable: self || facts.isReachable(id),
+      matchIndex,
+      lag: group.leads ? Math.max(0, replica.lastIndex - matchIndex) : 0,
+      voter: voters.includes(id) || outgoing.includes(id),
+      leaving: outgoing.includes(id) && !voters.includes(id),
+      disk,
+      caughtUp: group.leads && (self || follower?.state === 'replicate'),
+    };
+  });
 }

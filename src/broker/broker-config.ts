@@ -29,6 +29,10 @@ export interface BrokerConfig {
   readonly retentionMs: number;
   /** How much of the newest data is kept, bytes, from 1 MiB; 0: the size does not matter. Default 0. What is more goes by the piece, at least a log file at a time. */
   readonly retentionBytes: number;
+  /** What a member that is far behind may take of the leader's disk and network, bytes a second, from 1 MiB. Default 64 MiB. */
+  readonly catchUpBytesPerSecond: number;
+  /** The member that shall lead when it can; '' for none, the default. Whoever leads gives back to it once it is well for five seconds. */
+  readonly preferredLeader: string;
 }
 
 export const BROKER_DEFAULTS = {
@@ -42,4 +46,6 @@ export const BROKER_DEFAULTS = {
   cacheBytes: 8 * 1024 * 1024,
   retentionMs: 72 * 60 * 60 * 1_000,
   retentionBytes: 0,
+  catchUpBytesPerSecond: 64 * 1024 * 1024,
+  preferredLeader: '',
 } as const;

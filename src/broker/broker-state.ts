@@ -144,6 +144,12 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#events.onTopicsChanged();
   }
 
+  /** Everything applied before is stored and durable when it resolves. */
+  async sync(): Promise<void> {
+    await this.#rounds.drain();
+    await this.keyed.sync();
+  }
+
   /** Stores what is applied, and closes the store. */
   async close(): Promise<void> {
     await this.#rounds.close();

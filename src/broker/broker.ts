@@ -3,7 +3,9 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
 import type { RaftConfig } from '../raft/config.ts';
-import { type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
+import type { Configuration } from '../raft/configuration.ts';
+import { type Entry, type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
+import { introduce } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import { RpcNetwork } from '../replica/rpc-network.ts';
 import type { RpcServer } from '../rpc/transport.ts';
@@ -12,9 +14,13 @@ import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
 import { type ApplyResult, BrokerState } from './broker-state.ts';
+import { Checkpoints } from './checkpoints.ts';
 import { Group } from './group.ts';
+import { HandBack } from './hand-back.ts';
+import { joinGroup } from './join-group.ts';
 import { serveLog } from './log-service.ts';
 import { RouterRegistration } from './registration.ts';
+import { Retention } from './retention.ts';
 import { VERSION } from './version.ts';
 
 export interface Broker {
@@ -29,6 +35,7 @@ export interface Broker {
 const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
 /** Calls under way may take this long to end at a shutdown. */
 const CLOSE_GRACE_MS = 500;
+const INTRODUCE_TIMEOUT_MS = 2_000;
 
 export async function startBroker(
   config: BrokerConfig,
@@ -38,7 +45,6 @@ export async function startBroker(
   const { clock, random, transport, observer } = environment;
   const startedAtMs = clock.nowMs();
   const self = nodeId(config.nodeId);
-  const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
   const failure = withResolvers<Error>();
   const fail = (error: Error): void => {
     logger.fatal({ error: error.message, stack: error.stack }, 'this node cannot go on');
@@ -49,17 +55,21 @@ export async function startBroker(
   let replica: Replica<ApplyResult> | undefined;
   const logEvents: RaftLogEvents = {
     onWritten: (sequence, term) => replica?.onWritten(sequence, term),
+    onDamaged: () => replica?.onDamaged(),
+    onDamagedStructure: (what) => logger.error({ what }, 'the log is damaged in a way that only a restart of this node repairs'),
     onFailed: (error) => (replica === undefined ? fail(error) : replica.onFailed(error)),
   };
   const { segmentBytes, cacheBytes } = config;
   const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
   const storageOptions = { segmentBytes, cacheBytes, maxEntryBytes, clock };
-  const { log, keyed } = await environment.openStorage(config.dataDir, self, storageOptions, logEvents);
+  const storage = await environment.openStorage(config.dataDir, self, storageOptions, logEvents);
+  const { log, keyed, snapshots, identity } = storage;
   let onTopicsChanged = (): void => {};
+  let checkpoints: Checkpoints | undefined;
   const events = {
     onTopicsChanged: () => onTopicsChanged(),
-    onCheckpoint: () => {},
-    onTrimmed: () => {},
+    onCheckpoint: (entry: Entry, content: readonly Buffer[]) => checkpoints?.onCheckpoint(entry, content),
+    onTrimmed: (index: LogIndex) => checkpoints?.onTrimmed(index),
     whenDurable: (index: LogIndex) => replica?.whenDurable(index) ?? Promise.resolve(false),
     onFailed: fail,
   };
@@ -67,16 +77,18 @@ export async function startBroker(
   const { restored } = log;
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
 
-  const peers = members.filter(({ id }) => id !== self);
-  const network = new RpcNetwork({ self, group: config.group, peers, environment, log: logger });
+  const network = new RpcNetwork({ self, disk: identity.diskId, group: config.group, environment, log: logger });
+  const founding = await joinGroup(config, storage, network, environment, logger);
   const registrations: RouterRegistration[] = [];
   const announce = (): void => {
     for (const registration of registrations) registration.update();
   };
   onTopicsChanged = announce;
   replica = new Replica<ApplyResult>({
-    config: { ...raftConfig(self, members, config), ...environment.raftLimits },
+    config: { ...raftConfig(self, identity.diskId, founding, config), ...environment.raftLimits },
     log,
+    snapshots,
+    catchUpBytesPerSecond: config.catchUpBytesPerSecond,
     network,
     stateMachine: state,
     clock,
@@ -86,24 +98,28 @@ export async function startBroker(
     onFailed: fail,
     observer,
   });
-  const group = new Group(config.group, self, members, state, replica, clock);
-  const frontDoor = serveLog(group, log, config.maxBatchBytes);
+  checkpoints = new Checkpoints({ replica, snapshots, state, logger, onFailed: fail });
+  const group = new Group(config.group, self, state, replica, clock);
+  const frontDoor = serveLog(group, config.maxBatchBytes);
   const admin = serveAdmin(group, {
     address: config.advertise,
     version: VERSION,
     uptimeMs: () => clock.nowMs() - startedAtMs,
     isReachable: (peer) => network.isConnected(peer),
+    introduce: (address) => introduce(config.group, address, environment, INTRODUCE_TIMEOUT_MS),
   });
+  network.start(replica);
   let server: RpcServer;
   try {
     server = await transport.listen(config.listen, [network.service, frontDoor.service, admin]);
   } catch (error) {
     replica.stop();
+    network.close();
     await log.close();
+    await snapshots.close();
     await state.close();
     throw error;
   }
-  network.start(replica);
   for (const address of config.routers) {
     registrations.push(new RouterRegistration(address, () => describeForRouter(group, config.advertise), environment, logger));
   }
@@ -111,6 +127,9 @@ export async function startBroker(
   logger.info({ node: self, address: config.advertise, group: config.group, dataDir: config.dataDir }, 'broker is up');
 
   const running = replica;
+  const cutting = checkpoints;
+  const retention = new Retention(group, config, clock, logger);
+  const handBack = config.preferredLeader === '' ? undefined : new HandBack(group, nodeId(config.preferredLeader), clock, logger);
   return {
     address: config.advertise,
     failed: failure.promise,
@@ -118,24 +137,28 @@ export async function startBroker(
       server.setServing(false);
       await handOver(group, config.electionTimeoutMinMs, clock);
       group.shuttingDown = true;
+      retention.close();
+      handBack?.close();
       // Streams end with the new leader known to the clients; peers see this process go only after that.
       frontDoor.close();
       for (const registration of registrations) registration.close();
       running.stop();
       network.close();
       await server.close(CLOSE_GRACE_MS);
+      await cutting.close();
       await log.close();
+      await snapshots.close();
       await state.close();
       logger.info('broker stopped');
     },
   };
 }
 
-function raftConfig(self: NodeId, members: readonly { id: NodeId; address: string }[], config: BrokerConfig): RaftConfig {
+function raftConfig(self: NodeId, disk: string, founding: Configuration, config: BrokerConfig): RaftConfig {
   return {
     id: self,
-    disk: '',
-    founding: { members: members.map((member) => ({ ...member, disk: '' })), voters: members.map(({ id }) => id), outgoing: [] },
+    disk,
+    founding,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     electionTimeoutMinMs: config.electionTimeoutMinMs,
     electionTimeoutMaxMs: config.electionTimeoutMaxMs,

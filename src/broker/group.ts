@@ -1,5 +1,6 @@
 /** What the services need of a group's replica: propose and get the result, or a clear error. */
 import type { Clock, Timer } from '../base/clock.ts';
+import type { Member } from '../raft/configuration.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { Refusal, Replica } from '../replica/replica.ts';
 import { LograftError } from '../rpc/error.ts';
@@ -8,35 +9,28 @@ import { CommandCodec } from '../rpc/protos.ts';
 import type { ApplyResult, BrokerState } from './broker-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
 
-export type Member = { readonly id: NodeId; readonly address: string };
-
 /** Longest wait of a new leader for what was committed before it, ms. It takes one round trip; above this something is wrong. */
 const CATCH_UP_TIMEOUT_MS = 5_000;
 
 export class Group {
   readonly name: string;
   readonly self: NodeId;
-  readonly members: readonly Member[];
   readonly state: BrokerState;
   readonly replica: Replica<ApplyResult>;
   readonly #clock: Clock;
   /** Set while the node shuts down: what it refuses then is to be tried elsewhere. */
   shuttingDown = false;
 
-  constructor(
-    name: string,
-    self: NodeId,
-    members: readonly Member[],
-    state: BrokerState,
-    replica: Replica<ApplyResult>,
-    clock: Clock,
-  ) {
+  constructor(name: string, self: NodeId, state: BrokerState, replica: Replica<ApplyResult>, clock: Clock) {
     this.#clock = clock;
     this.name = name;
     this.self = self;
-    this.members = members;
     this.state = state;
     this.replica = replica;
+  }
+
+  get members(): readonly Member[] {
+    return this.replica.configuration.members;
   }
 
   get leads(): boolean {
@@ -58,6 +52,16 @@ export class Group {
   /** Proposes a command; rejects with a LograftError. */
   command(command: CommandInput): Promise<ApplyResult> {
     return new Promise((resolve, reject) => this.#propose(KIND_COMMAND, CommandCodec.encode(command), reject, resolve));
+  }
+
+  /** Waits until everything is applied here that was acknowledged anywhere before now. Rejects with NO_LEADER. */
+  async whenLinearizable(): Promise<void> {
+    const index = await this.replica.readIndex(CATCH_UP_TIMEOUT_MS);
+    if (index === undefined) {
+      const why = `no leader of group ${this.name} answered within ${CATCH_UP_TIMEOUT_MS} ms`;
+      throw new LograftError('NO_LEADER', `${why}: try again, or read what is committed here (COMMITTED_LOCAL)`);
+    }
+    await this.replica.whenApplied(index);
   }
 
   /** A new leader answers nothing about the state before it has applied all that was committed before it. */

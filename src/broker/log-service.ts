@@ -13,7 +13,6 @@ import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse
 import { duplex, serverStream, unary } from '../rpc/handlers.ts';
 import { LogService, RecordBatchCodec, RecordSetCodec } from '../rpc/protos.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
-import type { RaftLog } from '../storage/raft-log.ts';
 import { AppendStream } from './append-stream.ts';
 import { checkBatch } from './check-batch.ts';
 import type { Group } from './group.ts';
@@ -26,7 +25,7 @@ export interface LogFrontDoor {
   close(): void;
 }
 
-export function serveLog(group: Group, log: RaftLog, maxBatchBytes: number): LogFrontDoor {
+export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
   const appends = new Set<AppendStream>();
   const closing = new AbortController();
   const service = hostService(LogService, {
@@ -50,7 +49,7 @@ export function serveLog(group: Group, log: RaftLog, maxBatchBytes: number): Log
       return { baseOffset };
     }),
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
-      readUntilClosed(request, group, log, AbortSignal.any([context.signal, closing.signal]), closing.signal),
+      readUntilClosed(request, group, AbortSignal.any([context.signal, closing.signal]), closing.signal),
     ),
   });
   return {
@@ -65,11 +64,10 @@ export function serveLog(group: Group, log: RaftLog, maxBatchBytes: number): Log
 async function* readUntilClosed(
   request: ReadRequest,
   group: Group,
-  log: RaftLog,
   signal: AbortSignal,
   closing: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
-  yield* readQueue(request, group, log, signal);
+  yield* readQueue(request, group, signal);
   // A read that ends early must not look like one that reached its end.
   if (closing.aborted) throw shuttingDown(group);
 }

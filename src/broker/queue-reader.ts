@@ -3,9 +3,9 @@ import { assert } from '../base/assert.ts';
 import { type Entry, logIndex } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
 import { Position } from '../rpc/generated/lograft/v1/Position.ts';
+import { ReadConsistency } from '../rpc/generated/lograft/v1/ReadConsistency.ts';
 import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
-import type { RaftLog } from '../storage/raft-log.ts';
 import { KIND_BATCH } from './entry-kinds.ts';
 import type { Group } from './group.ts';
 import type { BatchPosition, QueueState } from './queue-state.ts';
@@ -18,10 +18,10 @@ const POSITIONS_PER_ROUND = 256;
 export async function* readQueue(
   request: ReadRequest,
   group: Group,
-  log: RaftLog,
   signal: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
-  await group.whenCaughtUp();
+  if (request.consistency === ReadConsistency.LINEARIZABLE) await group.whenLinearizable();
+  else await group.whenCaughtUp();
   const queue = findQueue(request, group);
   let offset = startOffset(request, queue);
   const endWhenCalled = queue.nextOffset;
@@ -37,7 +37,11 @@ export async function* readQueue(
     }
     for (let at = 0; at < positions.length && offset < end && !signal.aborted; ) {
       const run = neighbours(positions, at, end);
-      const entries = await log.read((run[0] as BatchPosition).logIndex, (run.at(-1) as BatchPosition).logIndex, maxBytes);
+      const entries = await group.replica.read(
+        (run[0] as BatchPosition).logIndex,
+        (run.at(-1) as BatchPosition).logIndex,
+        maxBytes,
+      );
       const taken = run.slice(0, entries.length);
       yield { batches: toBatches(taken, entries), nextOffset: queue.nextOffset };
       at += taken.length;

@@ -49,6 +49,8 @@ export interface FollowerStatus {
   /** Heard from within the shorter election timeout, and not known to be dead. */
   readonly active: boolean;
   readonly inflightBytes: number;
+  /** It says of itself that it would be a good leader. */
+  readonly fit: boolean;
 }
 
 export class RaftCore {
@@ -124,6 +126,7 @@ export class RaftCore {
       state: follower.state,
       active: isActive(this.#state, follower),
       inflightBytes: follower.inflightBytes,
+      fit: follower.fit,
     }));
   }
 

@@ -20,16 +20,24 @@ export interface PeerLinkEvents {
   onTrouble(lane: Lane, error: LograftError | undefined): void;
 }
 
+export interface LinkEnds {
+  readonly self: NodeId;
+  /** Of this node. */
+  readonly disk: string;
+  readonly peer: NodeId;
+  readonly address: string;
+}
+
 export class PeerLink {
   readonly #lanes: Record<Lane, LaneStream>;
   readonly #events: PeerLinkEvents;
   #connected = false;
   #refused = false;
 
-  constructor(self: NodeId, peer: NodeId, address: string, environment: Environment, events: PeerLinkEvents) {
+  constructor(ends: LinkEnds, environment: Environment, events: PeerLinkEvents) {
     this.#events = events;
     const lane = (name: Lane): LaneStream =>
-      new LaneStream(self, peer, address, name, environment, {
+      new LaneStream(ends, name, environment, {
         onOpen: () => this.#opened(),
         onBroken: (error) => this.#broken(name, error),
       });
@@ -88,8 +96,9 @@ class LaneStream {
   #closed = false;
   open = false;
 
-  constructor(self: NodeId, peer: NodeId, address: string, lane: Lane, environment: Environment, events: LaneEvents) {
-    this.#settings = { metadata: { 'lograft-from': self, 'lograft-to': peer, 'lograft-lane': lane } };
+  constructor({ self, disk, peer, address }: LinkEnds, lane: Lane, environment: Environment, events: LaneEvents) {
+    const metadata = { 'lograft-from': self, 'lograft-disk': disk, 'lograft-to': peer, 'lograft-lane': lane };
+    this.#settings = { metadata };
     this.#address = address;
     this.#environment = environment;
     this.#events = events;

@@ -7,31 +7,45 @@ import { assert } from '../base/assert.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { RaftConfig } from '../raft/config.ts';
+import { type Configuration, type Member, memberOf } from '../raft/configuration.ts';
 import { RaftCore } from '../raft/core.ts';
-import type { Effects, Replicate, Status } from '../raft/effects.ts';
+import type { Effects, MembershipResult, Status } from '../raft/effects.ts';
 import type { Input, Proposal } from '../raft/inputs.ts';
 import type { AttestingMessage, PeerMessage } from '../raft/messages.ts';
-import { type Entry, type LogIndex, logIndex, type NodeId, type Term, type WriteSequence } from '../raft/types.ts';
+import type { Fitness } from '../raft/state.ts';
+import { type Entry, type LogBase, type LogIndex, logIndex, type NodeId, type Term, type WriteSequence } from '../raft/types.ts';
+import { LograftError } from '../rpc/error.ts';
 import type { RaftLog, RaftLogEvents } from '../storage/raft-log.ts';
-import type { PeerEvents, PeerNetwork } from './peer-network.ts';
+import type { SnapshotStore } from '../storage/snapshot-store.ts';
+import { AppendSender } from './append-sender.ts';
+import { Applier } from './applier.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { isDamagedEntry, isTrimmed } from './log-errors.ts';
+import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
 import { type OnOutcome, PendingProposals } from './pending-proposals.ts';
+import { ReadBarrier } from './read-barrier.ts';
+import { Repairs } from './repairs.ts';
 import type { ReplicaObserver } from './replica-observer.ts';
+import { SnapshotFetch } from './snapshot-fetch.ts';
 import type { StateMachine } from './state-machine.ts';
 
-/** Payload that one apply round reads from the log. */
-const APPLY_ROUND_BYTES = 4 * 1024 * 1024;
 /** Room a full disk keeps for what elections write: proposals and appends stop before it is used. */
 const APPEND_OVERHEAD_BYTES = 4 * 1024;
+/** How often a reader waits for damaged entries before it is told to look elsewhere. */
+const REPAIR_ROUNDS = 4;
 
 export interface ReplicaOptions<Result> {
   readonly config: RaftConfig;
   readonly log: RaftLog;
   readonly network: PeerNetwork;
+  readonly snapshots: SnapshotStore;
   readonly stateMachine: StateMachine<Result>;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-  /** Role, term or leader changed. */
+  /** What followers that are far behind may take of this node's disk and network, each. */
+  readonly catchUpBytesPerSecond: number;
+  /** Role, term, leader or members changed. */
   readonly onStatus: (status: Status) => void;
   /** Terminal: nothing more will be acknowledged, the process must exit. */
   readonly onFailed: (error: Error) => void;
@@ -55,23 +69,121 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   /** Attesting messages that wait for the disk, in order of their write. */
   #held: { readonly after: WriteSequence; readonly to: NodeId; readonly message: AttestingMessage }[] = [];
   #durableSequence = 0 as WriteSequence;
-  /** Per follower: reads from the disk under way, so that appends leave in order. */
-  readonly #sending = new Map<NodeId, Promise<void>>();
+  readonly #appends: AppendSender;
+  readonly #applier: Applier<Result>;
+  readonly #repairs: Repairs;
+  readonly #disk: DiskWatch;
+  readonly #reads: ReadBarrier;
+  readonly #snapshotFetch: SnapshotFetch;
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
-  #applying = false;
   #stopped = false;
   /** First index of this node's current leadership: applied up to here, it knows all that was committed before it. */
   #leaderSince: LogIndex | undefined;
+  #leaderTerm: Term | undefined;
+  #configuration: Configuration;
   #caughtUpWaiters: (() => void)[] = [];
+  #appliedWaiters: { readonly index: LogIndex; readonly resolve: () => void }[] = [];
+  #settledWaiters: (() => void)[] = [];
+  #fitness: Fitness = 'fit';
+  #unfitBecause: string | undefined;
+  /** Members that came with another disk than they are counted with: complained of once. */
+  readonly #strangers = new Map<NodeId, string>();
   /** In the order of their asking: what is applied later is asked for later. */
   #durableWaiters: { readonly index: LogIndex; readonly resolve: (durable: boolean) => void }[] = [];
 
   constructor(options: ReplicaOptions<Result>) {
     const { config, log, random, clock, stateMachine } = options;
     this.#options = options;
-    assert(stateMachine.appliedIndex <= log.restored.lastIndex, 'the state machine is never ahead of the log');
-    this.#core = new RaftCore(config, log.restored, random, clock.nowMs());
+    const { restored } = log;
+    const onceHeld = Math.max(restored.lastIndex, restored.floor?.index ?? 0);
+    assert(stateMachine.appliedIndex <= onceHeld, 'the state machine is never ahead of the log');
+    this.#core = new RaftCore(config, restored, random, clock.nowMs());
+    this.#configuration = this.#core.status.configuration;
+    const { network, snapshots, logger, catchUpBytesPerSecond } = options;
+    const onFailed = (error: Error): void => this.onFailed(error);
+    this.#disk = new DiskWatch(config.electionTimeoutMinMs);
+    this.#repairs = new Repairs({
+      log,
+      network,
+      clock,
+      logger,
+      peers: () => this.peers,
+      onChanged: () => clock.soon(() => this.#updateFitness()),
+    });
+    this.#appends = new AppendSender({
+      log,
+      clock,
+      maxAppendBytes: config.maxAppendBytes,
+      catchUpBytesPerSecond,
+      status: () => this.#core.status,
+      send: (to, message) => this.#send(to, message),
+      onDamaged: () => this.#repairs.begin(),
+      onFailed,
+    });
+    this.#applier = new Applier({
+      log,
+      snapshots,
+      stateMachine,
+      commitIndex: () => this.#core.commitIndex,
+      whenDurable: (index) => this.whenDurable(index),
+      onApplied: (entry, result) => {
+        options.observer?.applied(entry, result);
+        this.#pending.applied(entry.index, entry.term, result);
+      },
+      onRound: () => this.#wakeApplied(),
+      whenRepaired: () => this.#whenRepaired(),
+      onFailed,
+    });
+    this.#reads = new ReadBarrier({
+      clock,
+      random,
+      askAgainMs: config.electionTimeoutMinMs,
+      ask: (read) => this.#step({ type: 'read', read }),
+    });
+    this.#snapshotFetch = new SnapshotFetch({
+      network,
+      snapshots,
+      clock,
+      logger,
+      bytesPerSecond: catchUpBytesPerSecond,
+      onFetched: (base) => this.#step({ type: 'snapshotFetched', base }),
+    });
+    network.setMembers(this.#core.status.configuration.members);
+    // What the snapshot in the log's place stands for is committed: the state may be behind it.
+    if (this.#core.commitIndex > stateMachine.appliedIndex) this.#applier.begin();
     this.#schedule();
+  }
+
+  /** The other members. */
+  get peers(): readonly NodeId[] {
+    const { configuration } = this.#core.status;
+    return configuration.members.map(({ id }) => id).filter((id) => id !== this.#options.config.id);
+  }
+
+  get configuration(): Configuration {
+    return this.#core.status.configuration;
+  }
+
+  /** The members are as somebody wanted them: no change is under way. */
+  get settled(): boolean {
+    return this.#core.isSettled;
+  }
+
+  get firstIndex(): LogIndex {
+    return this.#options.log.firstIndex;
+  }
+
+  get damagedEntries(): number {
+    return this.#repairs.damaged;
+  }
+
+  get repairedEntries(): number {
+    return this.#repairs.repaired;
+  }
+
+  /** Why this node would be a bad leader; undefined when it would not. */
+  get unfitBecause(): string | undefined {
+    return this.#unfitBecause;
   }
 
   get status(): Status {
@@ -128,11 +240,74 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return new Promise((resolve) => this.#durableWaiters.push({ index, resolve }));
   }
 
+  /** Up to where the log must be applied here to have everything that was acknowledged anywhere before now; undefined: no leader answers. */
+  readIndex(timeoutMs: number): Promise<LogIndex | undefined> {
+    return this.#reads.index(timeoutMs);
+  }
+
+  /** Resolves as soon as the entry is applied here, or the replica stops. */
+  whenApplied(index: LogIndex): Promise<void> | undefined {
+    if (this.appliedIndex >= index || this.#stopped) return undefined;
+    return new Promise((resolve) => this.#appliedWaiters.push({ index, resolve }));
+  }
+
+  /**
+   * Reads applied entries. What the disk has damaged is fetched from other members. Rejects with the LograftError DAMAGED_HERE when that takes too
+   * long, OFFSET_NOT_RETAINED when they were dropped.
+   */
+  async read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
+    const { log } = this.#options;
+    for (let tries = 0; ; tries += 1) {
+      // A log that lost its end to the disk has yet to get it back.
+      if (last > log.lastIndex)
+        throw new LograftError('DAMAGED_HERE', `entry ${last} is being fetched: try again, or another member`);
+      try {
+        return await log.read(first, last, maxBytes);
+      } catch (error) {
+        if (isTrimmed(error)) throw new LograftError('OFFSET_NOT_RETAINED', `entry ${first} was dropped while it was read`);
+        if (!isDamagedEntry(error)) throw error;
+        const problem = `entry ${first} or one soon after it is damaged on this disk`;
+        if (tries >= REPAIR_ROUNDS || this.#stopped)
+          throw new LograftError('DAMAGED_HERE', `${problem}: try again, or another member`);
+        await this.#whenRepaired();
+      }
+    }
+  }
+
+  /** Begins a change of members; leader only. `whenSettled` resolves when it is through. */
+  changeMembership(members: readonly Member[], voters: readonly NodeId[]): MembershipResult | undefined {
+    const effects = this.#run({ type: 'changeMembership', members, voters });
+    if (effects === undefined) return undefined;
+    this.#perform(effects);
+    return effects.membership;
+  }
+
+  /** Resolves when the members are settled, or this node no longer leads. */
+  whenSettled(): Promise<void> | undefined {
+    if (this.settled || this.#core.status.role !== 'leader' || this.#stopped) return undefined;
+    return new Promise((resolve) => this.#settledWaiters.push(resolve));
+  }
+
+  /** What a snapshot of everything up to `index`, which is applied and in the log, begins a log with. */
+  baseAt(index: LogIndex): LogBase {
+    return this.#core.baseAt(index);
+  }
+
+  /** Drops the log up to `index`: applied, stored, and in a durable snapshot, as the caller promises. */
+  async trim(index: LogIndex): Promise<void> {
+    const { log } = this.#options;
+    if (!(await this.whenDurable(index)) || index <= log.base.index) return;
+    const base = this.#core.baseAt(index);
+    this.#step({ type: 'trimmed', index });
+    if (!this.#stopped) await log.trim(base);
+  }
+
   transferLeader(to: NodeId | undefined): void {
     this.#step({ type: 'transferLeader', to });
   }
 
-  onMessage(from: NodeId, message: PeerMessage): void {
+  onMessage(from: NodeId, disk: string, message: PeerMessage): void {
+    if (this.#isStranger(from, disk)) return;
     // A full disk behaves as if the append were lost: the leader repeats it, and it is taken when there is room again.
     if (message.type === 'appendRequest' && message.entries.length > 0 && !this.#roomFor(message.entries)) return;
     this.#step({ type: 'message', from, message });
@@ -149,9 +324,40 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   onWritten(sequence: WriteSequence, term: Term): void {
     assert(sequence > this.#durableSequence, 'writes become durable in order');
     this.#durableSequence = sequence;
+    this.#disk.written(sequence);
     this.#releaseHeld();
     this.#step({ type: 'written', sequence, term });
     if (this.#durableWaiters.length > 0) this.#wakeDurable();
+  }
+
+  /** The log met an entry that is not what was written. */
+  onDamaged(): void {
+    this.#repairs.begin();
+  }
+
+  async entryAt(index: LogIndex, term: Term): Promise<Entry | undefined> {
+    const { log } = this.#options;
+    if (this.#stopped || index < log.firstIndex || index > log.lastIndex) return undefined;
+    try {
+      const [entry] = await log.read(index, index, Number.MAX_SAFE_INTEGER);
+      return entry?.term === term ? entry : undefined;
+    } catch (error) {
+      if (isTrimmed(error) || isDamagedEntry(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async snapshotPiece(index: LogIndex, term: Term, position: number, maxBytes: number): Promise<SnapshotPiece | undefined> {
+    const { snapshots } = this.#options;
+    const info = snapshots.list().find((held) => held.index === index && held.term === term);
+    if (info?.configuration === undefined || position > info.bytes) return undefined;
+    try {
+      const content = await snapshots.read(index, position, maxBytes);
+      return { content, totalBytes: info.bytes, crc: info.crc, configuration: info.configuration };
+    } catch (error) {
+      if (isTrimmed(error)) return undefined;
+      throw error;
+    }
   }
 
   onFailed(error: Error): void {
@@ -165,9 +371,16 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#stopped = true;
     this.#timer?.timer.cancel();
     this.#held = [];
+    this.#appends.stop();
+    this.#applier.stop();
+    this.#repairs.stop();
+    this.#reads.stop();
+    this.#snapshotFetch.stop();
     for (const { onRefused } of this.#queued.splice(0)) onRefused('stopped');
     this.#pending.abandon();
     this.#wakeCaughtUp();
+    for (const { resolve } of this.#appliedWaiters.splice(0)) resolve();
+    for (const resolve of this.#settledWaiters.splice(0)) resolve();
     for (const { resolve } of this.#durableWaiters.splice(0)) resolve(false);
   }
 
@@ -218,26 +431,41 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     if (effects.write !== undefined) {
       const { truncateFrom } = effects.write;
       assert(truncateFrom === undefined || truncateFrom > this.appliedIndex, 'what was applied is never truncated');
+      this.#disk.writing(effects.write.sequence, this.#options.clock.nowMs());
       log.write(effects.write);
     }
     // After log.write: what a follower is sent is readable. Before its fsync: the two run side by side (thesis 10.2.1).
-    for (const order of effects.replicate) this.#replicate(order);
+    for (const order of effects.replicate) this.#appends.replicate(order);
     if (effects.sendAfterWrite.length > 0) {
       this.#held.push(...effects.sendAfterWrite);
       this.#releaseHeld();
     }
     if (effects.status !== undefined) this.#statusChanged(effects.status);
-    if (effects.commitIndex !== undefined) this.#applyCommitted();
+    if (effects.commitIndex !== undefined) {
+      this.#applier.begin();
+      if (this.settled) for (const resolve of this.#settledWaiters.splice(0)) resolve();
+    }
+    for (const answer of effects.reads) this.#reads.answered(answer);
+    if (effects.fetchSnapshot !== undefined) this.#snapshotFetch.begin(effects.fetchSnapshot);
     this.#schedule();
   }
 
   #statusChanged(status: Status): void {
-    const { logger, onStatus } = this.#options;
-    logger.info({ role: status.role, term: status.term, leader: status.leader }, 'role');
-    if (status.role === 'leader') {
-      // The no-op that opens the leadership is the last entry now.
-      this.#leaderSince = this.#core.lastIndex;
+    const { logger, onStatus, network } = this.#options;
+    const { role, term, leader, configuration } = status;
+    if (configuration !== this.#configuration) {
+      this.#configuration = configuration;
+      logger.info({ voters: configuration.voters, outgoing: configuration.outgoing }, 'members');
+      network.setMembers(configuration.members);
+    }
+    logger.info({ role, term, leader }, 'role');
+    if (role === 'leader') {
+      // The no-op that opens the leadership is the last entry at the moment it begins.
+      if (term !== this.#leaderTerm) this.#leaderSince = this.#core.lastIndex;
+      this.#leaderTerm = term;
     } else {
+      this.#leaderTerm = undefined;
+      for (const resolve of this.#settledWaiters.splice(0)) resolve();
       this.#leaderSince = undefined;
       this.#pending.abandon();
       this.#wakeCaughtUp();
@@ -260,74 +488,52 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     if (count > 0) this.#held.splice(0, count);
   }
 
-  #replicate(order: Replicate): void {
-    const { log, config } = this.#options;
-    const before = this.#sending.get(order.to);
-    if (order.lastIndex === order.previousIndex && before === undefined) return this.#sendAppend(order, []);
-    const read = (): readonly Entry[] | Promise<readonly Entry[]> =>
-      // What waited its turn finds the log closed when the node has stopped meanwhile.
-      this.#stopped || order.lastIndex === order.previousIndex
-        ? []
-        : log.read(
-            logIndex(order.previousIndex + 1),
-            order.lastIndex,
-            order.exact ? Number.MAX_SAFE_INTEGER : config.maxAppendBytes,
-          );
-    const entries = before === undefined ? read() : before.then(read);
-    if (!(entries instanceof Promise)) return this.#sendAppend(order, entries);
-    const sending = entries
-      .then((loaded) => this.#sendAppend(order, loaded))
-      .catch((error) => this.onFailed(error))
-      .finally(() => {
-        if (this.#sending.get(order.to) === sending) this.#sending.delete(order.to);
-      });
-    this.#sending.set(order.to, sending);
-  }
-
-  #sendAppend(order: Replicate, entries: readonly Entry[]): void {
-    // A leader replaces nothing of its log while it leads; once it no longer does, what was read may be somebody else's.
-    const { role, term } = this.#core.status;
-    if (this.#stopped || role !== 'leader' || term !== order.term) return;
-    const { request, previousIndex, previousTerm, commitIndex } = order;
-    this.#send(order.to, {
-      type: 'appendRequest',
-      term,
-      request,
-      previousIndex,
-      previousTerm,
-      commitIndex,
-      entries,
-    });
-  }
-
-  #applyCommitted(): void {
-    if (this.#applying) return;
-    this.#applying = true;
-    this.#applyRounds()
-      .catch((error) => this.onFailed(error instanceof Error ? error : new Error(String(error))))
-      .finally(() => {
-        this.#applying = false;
-        if (!this.#stopped && this.#core.commitIndex > this.appliedIndex) this.#applyCommitted();
-      });
-  }
-
-  async #applyRounds(): Promise<void> {
-    const { log, stateMachine } = this.#options;
-    while (!this.#stopped && this.#core.commitIndex > this.appliedIndex) {
-      const room = stateMachine.waitForRoom();
-      if (room !== undefined) await room;
-      if (this.#stopped) return;
-      const entries = log.read(logIndex(this.appliedIndex + 1), this.#core.commitIndex, APPLY_ROUND_BYTES);
-      // Awaiting only what is not there yet keeps the way from commit to answer free of needless turns.
-      for (const entry of entries instanceof Promise ? await entries : entries) {
-        if (this.#stopped) return;
-        assert(entry.index === this.appliedIndex + 1, 'entries are applied in order, without gaps');
-        const result = stateMachine.apply(entry);
-        this.#options.observer?.applied(entry, result);
-        this.#pending.applied(entry.index, entry.term, result);
-      }
-      if (this.caughtUp) this.#wakeCaughtUp();
+  /**
+   * A node under a member's name but with another disk has forgotten what that member promised: nothing it says counts (thesis 6.4 leaves this to
+   * the operator; Viewstamped Replication revisited 4.3 shows what happens otherwise).
+   */
+  #isStranger(from: NodeId, disk: string): boolean {
+    const member = memberOf(this.#core.status.configuration, from);
+    if (member === undefined || member.disk === disk) return false;
+    if (this.#strangers.get(from) !== disk) {
+      this.#strangers.set(from, disk);
+      const { logger } = this.#options;
+      logger.error(
+        { node: from, disk, expected: member.disk },
+        'member with another disk: refused. Replace it: lograft group replace-member',
+      );
     }
+    return true;
+  }
+
+  async #whenRepaired(): Promise<void> {
+    this.#repairs.begin();
+    await this.#repairs.nextRound();
+  }
+
+  #updateFitness(): void {
+    if (this.#stopped) return;
+    const { log, clock, logger } = this.#options;
+    const damaged = this.#repairs.damaged;
+    const stalled = this.#disk.isStalled(clock.nowMs());
+    const full = !log.hasRoomFor(APPEND_OVERHEAD_BYTES);
+    const because =
+      damaged > 0 ? `${damaged} entries are damaged` : stalled ? 'the disk stalls' : full ? 'the disk is full' : undefined;
+    if (because !== this.#unfitBecause) {
+      this.#unfitBecause = because;
+      logger.warn({ because: because ?? 'nothing any more' }, 'unfit to lead');
+    }
+    const fitness = damaged > 0 || stalled ? 'unfit' : full ? 'reluctant' : 'fit';
+    if (fitness === this.#fitness) return;
+    this.#fitness = fitness;
+    this.#step({ type: 'fitness', fitness });
+  }
+
+  #wakeApplied(): void {
+    if (this.caughtUp) this.#wakeCaughtUp();
+    if (this.#appliedWaiters.length === 0) return;
+    const { appliedIndex } = this;
+    this.#appliedWaiters = this.#appliedWaiters.filter(({ index, resolve }) => index > appliedIndex || void resolve());
   }
 
   #wakeDurable(): void {
@@ -353,6 +559,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const timer = clock.after(atMs - clock.nowMs(), () => {
       this.#timer = undefined;
       this.#step({ type: 'tick' });
+      this.#updateFitness();
       this.#schedule();
     });
     this.#timer = { atMs, timer };

@@ -1,25 +1,32 @@
 /** Peers over the transport: links out, one service in. */
 import type { Logger } from 'pino';
 import { assert } from '../base/assert.ts';
+import type { Member } from '../raft/configuration.ts';
 import type { PeerMessage } from '../raft/messages.ts';
-import { isNodeId, type NodeId } from '../raft/types.ts';
+import { type Entry, isNodeId, type LogPosition, logIndex, type NodeId, term } from '../raft/types.ts';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
+import type { EntryInput } from '../rpc/generated/lograft/internal/v1/Entry.ts';
 import type { Envelope } from '../rpc/generated/lograft/internal/v1/Envelope.ts';
-import type { Hello } from '../rpc/generated/lograft/internal/v1/Hello.ts';
-import { type CallContext, duplex } from '../rpc/handlers.ts';
+import type { FetchEntryRequest } from '../rpc/generated/lograft/internal/v1/FetchEntryRequest.ts';
+import type { FetchSnapshotRequest } from '../rpc/generated/lograft/internal/v1/FetchSnapshotRequest.ts';
+import type { HelloInput } from '../rpc/generated/lograft/internal/v1/Hello.ts';
+import type { IntroduceRequest } from '../rpc/generated/lograft/internal/v1/IntroduceRequest.ts';
+import type { SnapshotPieceInput } from '../rpc/generated/lograft/internal/v1/SnapshotPiece.ts';
+import { type CallContext, duplex, unary } from '../rpc/handlers.ts';
 import { PeerService } from '../rpc/protos.ts';
 import type { MessageStream, StreamEvents } from '../rpc/stream.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
 import { fromEnvelope, toEnvelope } from './envelope.ts';
 import { PeerLink } from './peer-link.ts';
-import { laneOf, type PeerEvents, type PeerNetwork } from './peer-network.ts';
+import { laneOf, type PeerEvents, type PeerNetwork, type SnapshotPiece } from './peer-network.ts';
+import { MAX_PIECE_BYTES, PeerRequests } from './peer-requests.ts';
 
 export interface RpcNetworkOptions {
   readonly self: NodeId;
+  /** Of this node: what it is known by beside its name. */
+  readonly disk: string;
   readonly group: string;
-  /** The other members. */
-  readonly peers: readonly { readonly id: NodeId; readonly address: string }[];
   readonly environment: Environment;
   readonly log: Logger;
 }
@@ -27,55 +34,95 @@ export interface RpcNetworkOptions {
 export class RpcNetwork implements PeerNetwork {
   readonly service: HostedService;
   readonly #options: RpcNetworkOptions;
-  readonly #links = new Map<NodeId, PeerLink>();
-  readonly #inbound = new Set<MessageStream<Hello>>();
+  readonly #requests: PeerRequests;
+  readonly #links = new Map<NodeId, { readonly address: string; readonly link: PeerLink }>();
+  readonly #inbound = new Set<MessageStream<HelloInput>>();
+  #founding: Uint8Array = new Uint8Array(0);
   #events: PeerEvents | undefined;
 
   constructor(options: RpcNetworkOptions) {
     this.#options = options;
+    this.#requests = new PeerRequests(options.group, options.environment);
     this.service = hostService(PeerService, {
-      Deliver: duplex<Envelope, Hello>((stream, context) => this.#accept(stream, context)),
+      Deliver: duplex<Envelope, HelloInput>((stream, context) => this.#accept(stream, context)),
+      Introduce: unary<IntroduceRequest, HelloInput>(({ group }) => {
+        this.#checkGroup(group);
+        return this.#hello();
+      }),
+      FetchSnapshot: unary<FetchSnapshotRequest, SnapshotPieceInput>((request) => this.#snapshotPiece(request)),
+      FetchEntry: unary<FetchEntryRequest, EntryInput>((request) => this.#entry(request)),
     });
   }
 
-  /** Dials all peers. Called once, when the replica is ready to take messages. */
+  /** What this node tells others the group was founded with. */
+  set founding(configuration: Uint8Array) {
+    this.#founding = configuration;
+  }
+
+  /** Called once, when the replica is ready to take messages. Dials whoever `setMembers` names from then on. */
   start(events: PeerEvents): void {
     assert(this.#events === undefined, 'a network is started once');
     this.#events = events;
-    const { self, peers, environment, log } = this.#options;
-    for (const { id, address } of peers) {
-      const link = new PeerLink(self, id, address, environment, {
-        onConnected: () => {
-          log.info({ peer: id }, 'peer connected');
-          events.onConnected(id);
-        },
-        onRefused: () => {
-          log.warn({ peer: id, address }, 'peer is down: connection refused');
-          events.onDisconnected(id);
-        },
-        onTrouble: (lane, error) => log.debug({ peer: id, lane, error: error?.message }, 'peer lane broken'),
-      });
-      this.#links.set(id, link);
+  }
+
+  setMembers(members: readonly Member[]): void {
+    const others = members.filter(({ id }) => id !== this.#options.self);
+    this.#requests.setMembers(others);
+    for (const [id, { address, link }] of this.#links) {
+      if (others.some((member) => member.id === id && member.address === address)) continue;
+      link.close();
+      this.#links.delete(id);
     }
+    for (const { id, address } of others) if (!this.#links.has(id)) this.#links.set(id, { address, link: this.#dial(id, address) });
   }
 
   send(to: NodeId, message: PeerMessage): void {
-    this.#links.get(to)?.send(laneOf(message), toEnvelope(this.#options.group, message));
+    this.#links.get(to)?.link.send(laneOf(message), toEnvelope(this.#options.group, message));
+  }
+
+  fetchEntry(from: NodeId, at: LogPosition): Promise<Entry | undefined> {
+    return this.#requests.entry(from, at);
+  }
+
+  fetchSnapshot(from: NodeId, at: LogPosition, position: number): Promise<SnapshotPiece | undefined> {
+    return this.#requests.snapshotPiece(from, at, position);
   }
 
   isConnected(peer: NodeId): boolean {
-    return this.#links.get(peer)?.connected ?? false;
+    return this.#links.get(peer)?.link.connected ?? false;
   }
 
   close(): void {
-    for (const link of this.#links.values()) link.close();
+    for (const { link } of this.#links.values()) link.close();
+    this.#requests.close();
     for (const stream of this.#inbound) stream.end();
   }
 
-  #accept(stream: MessageStream<Hello>, context: CallContext): StreamEvents<Envelope> {
-    const { self, group, log } = this.#options;
+  #dial(id: NodeId, address: string): PeerLink {
+    const { self, disk, environment, log } = this.#options;
+    return new PeerLink({ self, disk, peer: id, address }, environment, {
+      onConnected: () => {
+        log.info({ peer: id }, 'peer connected');
+        this.#events?.onConnected(id);
+      },
+      onRefused: () => {
+        log.warn({ peer: id, address }, 'peer is down: connection refused');
+        this.#events?.onDisconnected(id);
+      },
+      onTrouble: (lane, error) => log.debug({ peer: id, lane, error: error?.message }, 'peer lane broken'),
+    });
+  }
+
+  #hello(): HelloInput {
+    const { self, disk } = this.#options;
+    return { node: self, disk, founding: Buffer.from(this.#founding) };
+  }
+
+  #accept(stream: MessageStream<HelloInput>, context: CallContext): StreamEvents<Envelope> {
+    const { group, log } = this.#options;
     const from = context.metadata('lograft-from');
     const to = context.metadata('lograft-to');
+    const disk = context.metadata('lograft-disk');
     const refusal = this.#refusal(from, to);
     if (refusal !== undefined) {
       log.warn({ from, to, peer: context.peer }, refusal);
@@ -84,8 +131,8 @@ export class RpcNetwork implements PeerNetwork {
     }
     const peer = from as NodeId;
     this.#inbound.add(stream);
-    stream.write({ node: self });
-    this.#links.get(peer)?.reconnectNow();
+    stream.write(this.#hello());
+    this.#links.get(peer)?.link.reconnectNow();
     return {
       onMessage: (envelope) => {
         if (envelope.group !== group) return;
@@ -97,7 +144,7 @@ export class RpcNetwork implements PeerNetwork {
           stream.cancel(new LograftError('INVALID_REQUEST', String(error)));
           return;
         }
-        this.#events?.onMessage(peer, message);
+        this.#events?.onMessage(peer, disk, message);
       },
       onEnd: () => {
         this.#inbound.delete(stream);
@@ -109,9 +156,35 @@ export class RpcNetwork implements PeerNetwork {
   #refusal(from: string, to: string): string | undefined {
     const { self } = this.#options;
     if (to !== self) return `this is node ${self}, not ${to}: check the addresses of the members`;
-    if (!isNodeId(from) || !this.#options.peers.some((peer) => peer.id === from))
-      return `node ${from} is not a member of this group`;
+    if (!isNodeId(from) || from === self) return `${JSON.stringify(from.slice(0, 200))} is no other node's name`;
     if (this.#events === undefined) return `node ${self} is starting`;
     return undefined;
   }
+
+  #checkGroup(group: string): void {
+    if (group === this.#options.group) return;
+    const held = `node ${this.#options.self} holds group ${this.#options.group}`;
+    throw new LograftError('INVALID_REQUEST', `${held}, not ${JSON.stringify(group.slice(0, 200))}`);
+  }
+
+  async #entry(request: FetchEntryRequest): Promise<EntryInput> {
+    this.#checkGroup(request.group);
+    const entry = await this.#events?.entryAt(logIndex(request.index), term(request.indexTerm));
+    if (entry === undefined) throw notHere(`entry ${request.index} of term ${request.indexTerm}`);
+    return { index: entry.index, term: entry.term, kind: entry.kind, payload: Buffer.from(entry.payload) };
+  }
+
+  async #snapshotPiece(request: FetchSnapshotRequest): Promise<SnapshotPieceInput> {
+    this.#checkGroup(request.group);
+    const { index, indexTerm, position, maxBytes } = request;
+    const atMost = Math.min(maxBytes || MAX_PIECE_BYTES, MAX_PIECE_BYTES);
+    const piece = await this.#events?.snapshotPiece(logIndex(index), term(indexTerm), position, atMost);
+    if (piece === undefined) throw notHere(`snapshot ${index} of term ${indexTerm}`);
+    const { content, totalBytes, crc, configuration } = piece;
+    return { content, totalBytes, crc32c: crc, configuration: Buffer.from(configuration) };
+  }
+}
+
+function notHere(what: string): LograftError {
+  return new LograftError('OFFSET_NOT_RETAINED', `${what} is not here, or damaged: ask another member`);
 }

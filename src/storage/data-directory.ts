@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { NodeId } from '../raft/types.ts';
 import type { Disk } from './disk.ts';
 import { StorageError } from './errors.ts';
+import { type FoundingFile, foundingFile } from './founding-file.ts';
 import { createIdentity, type Identity, readIdentity } from './identity.ts';
 import type { KeyedState } from './keyed-state.ts';
 import { openLevelState } from './level-state.ts';
@@ -18,6 +19,7 @@ export interface DataDirectory {
   readonly log: RaftLog;
   readonly snapshots: SnapshotStore;
   readonly identity: Identity;
+  readonly founding: FoundingFile;
   /** This disk was first used just now: the node has promised nothing on it. */
   readonly isNew: boolean;
 }
@@ -67,7 +69,7 @@ async function openStores(
     throw lostIdentity(dataDir);
   }
   const identity = found ?? (await createIdentity(disk, dataDir, nodeId, options.randomBytes ?? randomBytes));
-  return { log, snapshots, identity, isNew: found === undefined };
+  return { log, snapshots, identity, founding: foundingFile(disk, dataDir), isNew: found === undefined };
 }
 
 function lostLog(dataDir: string, nodeId: NodeId): StorageError {

@@ -13,7 +13,7 @@ import { Trace } from './engine/trace.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import { drawWeather, type Weather } from './faults/weather.ts';
 import { Violation } from './invariants/invariant.ts';
-import { SimNetwork } from './network-a/sim-network.ts';
+import { SimNetwork } from './network/sim-network.ts';
 import { Oracle } from './oracle/oracle.ts';
 import { readAll } from './workload/reading.ts';
 

@@ -78,6 +78,18 @@ export const brokerSchema = z.strictObject({
       unit: 'bytes',
     },
   ).default(BROKER_DEFAULTS.retentionBytes),
+  catchUpBytesPerSecond: wholeNumber(
+    { minimum: MIB },
+    { meaning: "What a member that is far behind may take of the leader's disk and network, each second.", unit: 'bytes' },
+  ).default(BROKER_DEFAULTS.catchUpBytesPerSecond),
+  preferredLeader: z
+    .string()
+    .register(settingFacts, {
+      meaning: 'The member that shall lead when it can. Whoever leads gives back to it once it has been well for five seconds.',
+      allowed: "a node's name",
+      defaultText: 'none',
+    })
+    .default(BROKER_DEFAULTS.preferredLeader),
 });
 
 export type BrokerFile = z.infer<typeof brokerSchema>;

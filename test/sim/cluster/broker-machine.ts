@@ -7,8 +7,8 @@ import type { BrokerEnvironment } from '../../../src/broker/broker-environment.t
 import type { NodeId } from '../../../src/raft/types.ts';
 import { openDataDirectory } from '../../../src/storage/data-directory.ts';
 import { StorageError } from '../../../src/storage/errors.ts';
-import { SimDisk } from '../disk-a/sim-disk.ts';
-import { SimKeyedState } from '../disk-a/sim-keyed-state.ts';
+import { SimDisk } from '../disk/sim-disk.ts';
+import { SimKeyedState } from '../disk/sim-keyed-state.ts';
 import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { ObservedLog, witnessedEvents } from './observed-log.ts';
@@ -40,7 +40,7 @@ export class BrokerMachine {
     this.host = id;
     this.#world = world;
     this.#random = world.random.fork(`machine ${id}`);
-    this.disk = new SimDisk(scheduler, this.#random.fork('disk'), trace);
+    this.disk = new SimDisk(scheduler, this.#random.fork('disk'), trace, { name: id });
     this.#keyed = new SimKeyedState(scheduler, this.#random.fork('keyed'));
     this.clockFault = { rate: 1 + weather.clockDrift * (2 * this.#random.fraction() - 1), wallOffsetMs: 0 };
     const address = members.find((member) => member.id === id)?.address as string;
@@ -128,7 +128,7 @@ export class BrokerMachine {
   ): ReturnType<BrokerEnvironment['openStorage']> {
     const { witness } = this.#world;
     const logWitness = witness.logOf(this.id, () => process.alive);
-    const chance = this.#random.fork('ids');
+    const chance = this.#random.fork(`ids ${this.starts}`);
     const disk = this.disk.mount(process);
     const whole = {
       ...options,

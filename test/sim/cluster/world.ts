@@ -3,7 +3,7 @@ import type { Scheduler } from '../engine/scheduler.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import type { Trace } from '../engine/trace.ts';
 import type { Weather } from '../faults/weather.ts';
-import type { SimNetwork } from '../network-a/sim-network.ts';
+import type { SimNetwork } from '../network/sim-network.ts';
 import type { Oracle } from '../oracle/oracle.ts';
 import type { Witness } from './witness.ts';
 

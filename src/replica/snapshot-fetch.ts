@@ -1,0 +1,92 @@
+/** Fetches the snapshot that a leader offered: piece by piece, at a pace that leaves room for live replication, resumed where it was broken off. */
+import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.ts';
+import type { SnapshotSource } from '../raft/effects.ts';
+import type { LogBase } from '../raft/types.ts';
+import type { SnapshotStore } from '../storage/snapshot-store.ts';
+import type { PeerNetwork, SnapshotPiece } from './peer-network.ts';
+
+export interface SnapshotFetchOptions {
+  readonly network: PeerNetwork;
+  readonly snapshots: SnapshotStore;
+  readonly clock: Clock;
+  readonly bytesPerSecond: number;
+  readonly logger: Logger;
+  /** It is whole, verified and durable. */
+  readonly onFetched: (base: LogBase) => void;
+}
+
+export class SnapshotFetch {
+  readonly #options: SnapshotFetchOptions;
+  #fetching = false;
+  #stopped = false;
+
+  constructor(options: SnapshotFetchOptions) {
+    this.#options = options;
+  }
+
+  /** Unless one is being fetched already: the leader repeats its offer for as long as it is needed. */
+  begin(source: SnapshotSource): void {
+    if (this.#fetching || this.#stopped) return;
+    this.#fetching = true;
+    const { logger, onFetched } = this.#options;
+    this.#fetch(source)
+      .then(
+        (base) => {
+          if (base !== undefined && !this.#stopped) onFetched(base);
+        },
+        (error) =>
+          logger.warn(
+            { from: source.from, snapshot: source.index, error: String(error) },
+            'snapshot not fetched: will be offered again',
+          ),
+      )
+      .finally(() => {
+        this.#fetching = false;
+      });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  async #fetch(source: SnapshotSource): Promise<LogBase | undefined> {
+    const { snapshots, logger } = this.#options;
+    const { index, term } = source;
+    const held = snapshots.list().find((info) => info.index === index && info.term === term);
+    if (held !== undefined) return { index, term, configuration: held.configuration };
+    const first = await this.#piece(source, 0);
+    if (first === undefined) return undefined;
+    const { totalBytes: bytes, crc, configuration } = first;
+    const base = { index, term, configuration };
+    const receiver = await snapshots.receive({ ...base, bytes, crc });
+    logger.info(
+      { from: source.from, snapshot: index, bytes, have: receiver.receivedBytes },
+      'fetching a snapshot: the log before it is no longer kept',
+    );
+    let piece: SnapshotPiece | undefined = receiver.receivedBytes === 0 ? first : undefined;
+    while (receiver.receivedBytes < bytes && !this.#stopped) {
+      piece ??= await this.#piece(source, receiver.receivedBytes);
+      if (piece === undefined || piece.crc !== crc || piece.content.length === 0) {
+        await receiver.abandon();
+        return undefined;
+      }
+      await receiver.append(receiver.receivedBytes, piece.content);
+      await this.#rest(piece.content.length);
+      piece = undefined;
+    }
+    if (this.#stopped) return undefined;
+    await receiver.finish();
+    logger.info({ snapshot: index, bytes }, 'snapshot fetched');
+    return base;
+  }
+
+  #piece({ from, index, term }: SnapshotSource, position: number): Promise<SnapshotPiece | undefined> {
+    return this.#options.network.fetchSnapshot(from, { index, term }, position);
+  }
+
+  #rest(bytes: number): Promise<void> {
+    const { clock, bytesPerSecond } = this.#options;
+    return new Promise((resolve) => clock.after((bytes * 1_000) / bytesPerSecond, resolve));
+  }
+}
