@@ -92,7 +92,7 @@ export class LogWriter {
   async close(): Promise<void> {
     this.#sealTimer?.cancel();
     await this.#writing;
-    if (this.#queue.length === 0) await this.#seal();
+    if (this.#queue.length === 0) await this.#seal(true);
     this.stop();
     await this.#current.file.close();
   }
@@ -139,7 +139,7 @@ export class LogWriter {
     this.#queue.shift();
     this.#queuedBytes -= maxBytesOnDisk(unit);
     const { start } = this.#options;
-    const here: ReplayStart = { ...this.#startHere(), lastIndex: reset.index, hardState };
+    const here: ReplayStart = { ...this.#startHere(), lastIndex: reset.index, lastTerm: reset.term, hardState };
     await start.reset(reset, here);
     if (this.#stopped) return;
     this.#hardState = hardState;
@@ -178,6 +178,7 @@ export class LogWriter {
       position: this.#position,
       sequence: this.#sequence,
       lastIndex: this.#last.index,
+      lastTerm: this.#last.term,
       hardState: this.#hardState,
     };
   }
@@ -187,7 +188,7 @@ export class LogWriter {
     this.#sealTimer?.cancel();
     this.#sealTimer = this.#options.clock.after(this.#options.sealAfterMs, () => {
       if (this.#writing !== undefined || this.#stopped) return;
-      this.#writing = this.#seal().then(() => this.#writeQueue());
+      this.#writing = this.#seal(false).then(() => this.#writeQueue());
     });
   }
 
@@ -195,11 +196,11 @@ export class LogWriter {
    * Empty units that say that the last write was durable: rot in it is told from a torn tail from now on. As many as reach into the next
    * sector, so that one lost sector does not take the end of the write and all that vouches for it.
    */
-  async #seal(): Promise<void> {
+  async #seal(waits: boolean): Promise<void> {
     const bytes = SEAL_UNITS * UNIT_HEADER_BYTES;
     try {
       if (this.#stopped || this.#sealed) return;
-      if (this.#position + bytes > this.#current.segmentBytes && !(await this.#nextReadySegment(bytes))) return;
+      if (this.#position + bytes > this.#current.segmentBytes && !(await this.#segmentToSeal(bytes, waits))) return;
       const unit = { hardState: this.#hardState, firstIndex: this.#last.index + 1, entries: [], payloadBytes: 0, last: this.#last };
       const units = Array.from({ length: SEAL_UNITS }, () => unit);
       const { buffers, endPosition } = encodeBatch(units, this.end, this.#sequence, this.#options.seed);
@@ -212,9 +213,10 @@ export class LogWriter {
     }
   }
 
-  /** A seal waits for no segment to be made. */
-  async #nextReadySegment(bytes: number): Promise<boolean> {
-    return this.#options.preallocation.readyBytes >= bytes && (await this.#nextSegment(bytes));
+  /** A segment that is being made is waited for at the end alone: an idle log tries again later. */
+  async #segmentToSeal(bytes: number, waits: boolean): Promise<boolean> {
+    const { full, readyBytes } = this.#options.preallocation;
+    return (readyBytes >= bytes || (waits && !full)) && (await this.#nextSegment(bytes));
   }
 
   #fail(error: unknown, doing: string): void {

@@ -257,7 +257,14 @@ class Recovery {
     assert(made !== undefined, 'nobody stops this segment');
     this.#notes.push(`nothing was left of the log after its base ${base.index}: it begins anew there`);
     const sequence = Math.max(this.#replay.sequence, survey.sequence);
-    const start = { ...this.#head.start, segment: number, position: SEGMENT_HEADER_BYTES, sequence, lastIndex: base.index };
+    const start = {
+      ...this.#head.start,
+      segment: number,
+      position: SEGMENT_HEADER_BYTES,
+      sequence,
+      lastIndex: base.index,
+      lastTerm: base.term,
+    };
     this.#head = newestHead({ ...this.#head, start }, this.#replay.hardState, survey);
     await this.#replaceHead();
     await removeSegments(disk, this.#segments);

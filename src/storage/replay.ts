@@ -16,6 +16,7 @@ export class Replay {
   #sequence: number;
   /** Last entry of what was replayed; behind the base at first, when the log's first segment begins before it. */
   #lastIndex: number;
+  #lastTerm: Term;
   /** Of the entry that has the base's index now. */
   #baseTerm: Term | undefined;
   #lastWrite: UnitPlace | undefined;
@@ -30,7 +31,8 @@ export class Replay {
     this.#hardState = start.hardState;
     this.#sequence = start.sequence;
     this.#lastIndex = start.lastIndex;
-    this.#baseTerm = start.lastIndex === base.index ? base.term : undefined;
+    this.#lastTerm = start.lastTerm;
+    this.#baseTerm = start.lastIndex === base.index ? start.lastTerm : undefined;
   }
 
   /** Of the last unit. */
@@ -72,7 +74,14 @@ export class Replay {
 
   /** What replaying would begin with here. */
   startAt(segment: number, position: number): ReplayStart {
-    return { segment, position, sequence: this.#sequence, lastIndex: this.#lastIndex, hardState: this.#hardState };
+    return {
+      segment,
+      position,
+      sequence: this.#sequence,
+      lastIndex: this.#lastIndex,
+      lastTerm: this.#lastTerm,
+      hardState: this.#hardState,
+    };
   }
 
   /** The header, when it is the one that history goes on with. */
@@ -111,6 +120,7 @@ export class Replay {
       const { term, kind, payloadBytes } = readRow(table, row);
       const index = (firstIndex + row) as LogIndex;
       this.#lastIndex = index;
+      this.#lastTerm = term;
       if (index === base.index) this.#baseTerm = term;
       if (index > base.index) this.terms.append(term);
       if (index > base.index && kind === KIND_CONFIGURATION)
