@@ -77,7 +77,14 @@ export async function startBroker(
   const { restored } = log;
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
 
-  const network = new RpcNetwork({ self, disk: identity.diskId, group: config.group, environment, log: logger });
+  const network = new RpcNetwork({
+    self,
+    disk: identity.diskId,
+    address: config.advertise,
+    group: config.group,
+    environment,
+    log: logger,
+  });
   const founding = await joinGroup(config, storage, network, environment, logger);
   const registrations: RouterRegistration[] = [];
   const announce = (): void => {

@@ -23,6 +23,8 @@ export class AppendSender {
   readonly #options: AppendSenderOptions;
   /** Per follower: reads from the disk under way, so that appends leave in order. */
   readonly #sending = new Map<NodeId, Promise<void>>();
+  /** Followers that catch up, and whose next message is held back. */
+  readonly #paced = new Set<NodeId>();
   #stopped = false;
 
   constructor(options: AppendSenderOptions) {
@@ -34,6 +36,8 @@ export class AppendSender {
   }
 
   replicate(order: Replicate): void {
+    // Repeated while it was held back for the sake of live traffic: it is on its way all the same, and a queue of repeats would never end.
+    if (!order.exact && this.#paced.has(order.to)) return;
     const before = this.#sending.get(order.to);
     if (order.lastIndex === order.previousIndex && before === undefined) return this.#send(order, []);
     const entries = before === undefined ? this.#read(order) : before.then(() => this.#read(order));
@@ -50,8 +54,8 @@ export class AppendSender {
 
   #read(order: Replicate): readonly Entry[] | Promise<readonly Entry[]> {
     const { log, maxAppendBytes } = this.#options;
-    // What waited its turn finds the log closed when the node has stopped meanwhile.
-    if (this.#stopped || order.lastIndex === order.previousIndex) return [];
+    // What waited its turn finds another leader's log, or a closed one, when things have changed meanwhile.
+    if (!this.#stillLeads(order) || order.lastIndex === order.previousIndex) return [];
     const mostBytes = order.exact ? Number.MAX_SAFE_INTEGER : maxAppendBytes;
     return log.read(logIndex(order.previousIndex + 1), order.lastIndex, mostBytes);
   }
@@ -61,17 +65,27 @@ export class AppendSender {
     if (order.exact || entries.length === 0) return entries;
     const { clock, catchUpBytesPerSecond } = this.#options;
     const bytes = entries.reduce((sum, { payload }) => sum + payload.length, 0);
-    return new Promise((resolve) => clock.after((bytes * 1_000) / catchUpBytesPerSecond, () => resolve(entries)));
+    this.#paced.add(order.to);
+    return new Promise((resolve) =>
+      clock.after((bytes * 1_000) / catchUpBytesPerSecond, () => {
+        this.#paced.delete(order.to);
+        resolve(entries);
+      }),
+    );
   }
 
   #send(order: Replicate, entries: readonly Entry[]): void {
-    // A leader replaces nothing of its log while it leads; once it no longer does, what was read may be somebody else's.
-    const { role, term } = this.#options.status();
-    if (this.#stopped || role !== 'leader' || term !== order.term) return;
-    const { to, request, previousIndex, previousTerm, commitIndex } = order;
+    if (!this.#stillLeads(order)) return;
+    const { to, term, request, previousIndex, previousTerm, commitIndex } = order;
     // A damaged entry ended the read early: what the order promised as a whole is left out as a whole.
     if (order.exact && entries.length < order.lastIndex - previousIndex) return this.#options.onDamaged();
     this.#options.send(to, { type: 'appendRequest', term, request, previousIndex, previousTerm, commitIndex, entries });
+  }
+
+  /** A leader replaces nothing of its log while it leads; once it no longer does, what is read may be somebody else's. */
+  #stillLeads(order: Replicate): boolean {
+    const { role, term } = this.#options.status();
+    return !this.#stopped && role === 'leader' && term === order.term;
   }
 
   #failed(error: unknown): void {

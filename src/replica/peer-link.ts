@@ -24,6 +24,8 @@ export interface LinkEnds {
   readonly self: NodeId;
   /** Of this node. */
   readonly disk: string;
+  /** "host:port" that the peer reaches this node at. */
+  readonly own: string;
   readonly peer: NodeId;
   readonly address: string;
 }
@@ -96,8 +98,14 @@ class LaneStream {
   #closed = false;
   open = false;
 
-  constructor({ self, disk, peer, address }: LinkEnds, lane: Lane, environment: Environment, events: LaneEvents) {
-    const metadata = { 'lograft-from': self, 'lograft-disk': disk, 'lograft-to': peer, 'lograft-lane': lane };
+  constructor({ self, disk, own, peer, address }: LinkEnds, lane: Lane, environment: Environment, events: LaneEvents) {
+    const metadata = {
+      'lograft-from': self,
+      'lograft-disk': disk,
+      'lograft-address': own,
+      'lograft-to': peer,
+      'lograft-lane': lane,
+    };
     this.#settings = { metadata };
     this.#address = address;
     this.#environment = environment;

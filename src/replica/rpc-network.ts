@@ -26,10 +26,15 @@ export interface RpcNetworkOptions {
   readonly self: NodeId;
   /** Of this node: what it is known by beside its name. */
   readonly disk: string;
+  /** "host:port" that peers reach this node at. */
+  readonly address: string;
   readonly group: string;
   readonly environment: Environment;
   readonly log: Logger;
 }
+
+/** More than a group has members: who keeps coming under new names gets no answer. */
+const MAX_VISITORS = 32;
 
 export class RpcNetwork implements PeerNetwork {
   readonly service: HostedService;
@@ -37,8 +42,15 @@ export class RpcNetwork implements PeerNetwork {
   readonly #requests: PeerRequests;
   readonly #links = new Map<NodeId, { readonly address: string; readonly link: PeerLink }>();
   readonly #inbound = new Set<MessageStream<HelloInput>>();
+  #members: readonly Member[] = [];
+  /**
+   * Others that speak to this node, and where they can be answered: a node that has just come does not know its leader as a member before it has the
+   * log that says so, which it does not get before it answers.
+   */
+  readonly #visitors = new Map<NodeId, { readonly address: string; readonly disk: string; streams: number }>();
   #founding: Uint8Array = new Uint8Array(0);
   #events: PeerEvents | undefined;
+  #closed = false;
 
   constructor(options: RpcNetworkOptions) {
     this.#options = options;
@@ -66,7 +78,13 @@ export class RpcNetwork implements PeerNetwork {
   }
 
   setMembers(members: readonly Member[]): void {
-    const others = members.filter(({ id }) => id !== this.#options.self);
+    this.#members = members.filter(({ id }) => id !== this.#options.self);
+    this.#dialAll();
+  }
+
+  #dialAll(): void {
+    const visitors = [...this.#visitors].filter(([id]) => !this.#members.some((member) => member.id === id));
+    const others = [...this.#members, ...visitors.map(([id, { address, disk }]) => ({ id, address, disk }))];
     this.#requests.setMembers(others);
     for (const [id, { address, link }] of this.#links) {
       if (others.some((member) => member.id === id && member.address === address)) continue;
@@ -93,14 +111,15 @@ export class RpcNetwork implements PeerNetwork {
   }
 
   close(): void {
+    this.#closed = true;
     for (const { link } of this.#links.values()) link.close();
     this.#requests.close();
     for (const stream of this.#inbound) stream.end();
   }
 
   #dial(id: NodeId, address: string): PeerLink {
-    const { self, disk, environment, log } = this.#options;
-    return new PeerLink({ self, disk, peer: id, address }, environment, {
+    const { self, disk, address: own, environment, log } = this.#options;
+    return new PeerLink({ self, disk, own, peer: id, address }, environment, {
       onConnected: () => {
         log.info({ peer: id }, 'peer connected');
         this.#events?.onConnected(id);
@@ -131,6 +150,7 @@ export class RpcNetwork implements PeerNetwork {
     }
     const peer = from as NodeId;
     this.#inbound.add(stream);
+    const goes = this.#comes(peer, context.metadata('lograft-address'), disk);
     stream.write(this.#hello());
     this.#links.get(peer)?.link.reconnectNow();
     return {
@@ -149,7 +169,24 @@ export class RpcNetwork implements PeerNetwork {
       onEnd: () => {
         this.#inbound.delete(stream);
         stream.end();
+        goes();
       },
+    };
+  }
+
+  /** Somebody opened a stream. Gives what to do when it ends. */
+  #comes(id: NodeId, address: string, disk: string): () => void {
+    const known = this.#visitors.get(id);
+    if (!isAddress(address) || (known === undefined && this.#visitors.size >= MAX_VISITORS)) return () => {};
+    const visitor = known?.address === address ? known : { address, disk, streams: 0 };
+    visitor.streams += 1;
+    this.#visitors.set(id, visitor);
+    this.#dialAll();
+    return () => {
+      visitor.streams -= 1;
+      if (visitor.streams > 0 || this.#visitors.get(id) !== visitor || this.#closed) return;
+      this.#visitors.delete(id);
+      this.#dialAll();
     };
   }
 
@@ -183,6 +220,10 @@ export class RpcNetwork implements PeerNetwork {
     const { content, totalBytes, crc, configuration } = piece;
     return { content, totalBytes, crc32c: crc, configuration: Buffer.from(configuration) };
   }
+}
+
+function isAddress(text: string): boolean {
+  return /^.{1,255}:\d{1,5}$/.test(text);
 }
 
 function notHere(what: string): LograftError {

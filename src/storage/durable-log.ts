@@ -2,17 +2,22 @@
 import { assert } from '../base/assert.ts';
 import type { Entry, LogBase, LogIndex, LogPosition, RestoredLog, WriteUnit } from '../raft/types.ts';
 import type { Disk } from './disk.ts';
-import { StorageError, toStorageError, trimmed } from './errors.ts';
+import { damagedEntry, StorageError, toStorageError, trimmed } from './errors.ts';
 import { LogReader, planRead, type ReadPlan } from './log-reader.ts';
 import { LogStart, type UsedSegment } from './log-start.ts';
 import { LogView } from './log-view.ts';
 import { LogWriter } from './log-writer.ts';
 import { Preallocation } from './preallocation.ts';
-import type { RaftLog, RaftLogEvents } from './raft-log.ts';
+import type { LogRecovery, RaftLog, RaftLogEvents } from './raft-log.ts';
 import type { RecoveredLog } from './recovery.ts';
+import { mismatch, writePayload } from './repair-entry.ts';
+import { Scrubber } from './scrubber.ts';
 import { logSeed } from './segment-header.ts';
 import type { CheckedOptions } from './segmented-log-options.ts';
+import type { UnitPlace } from './unit-format.ts';
 import type { PlacedUnit } from './write-batch.ts';
+
+const NOT_AS_WRITTEN = 'its payload is no longer what was written';
 
 export interface OpenedLog {
   readonly disk: Disk;
@@ -24,6 +29,9 @@ export interface OpenedLog {
 
 export class DurableLog implements RaftLog {
   readonly restored: RestoredLog;
+  readonly recovery: LogRecovery;
+  readonly #disk: Disk;
+  readonly #directory: string;
   readonly #options: CheckedOptions;
   readonly #events: RaftLogEvents;
   readonly #view: LogView;
@@ -31,23 +39,31 @@ export class DurableLog implements RaftLog {
   readonly #preallocation: Preallocation;
   readonly #start: LogStart;
   readonly #writer: LogWriter;
+  readonly #scrubber: Scrubber;
+  #toldStructure = false;
+  /** One at a time; and what they write is written before the log is closed. */
+  #repairing: Promise<unknown> = Promise.resolve();
   #failed = false;
   #closed = false;
 
   constructor({ disk, directory, options, events, recovered }: OpenedLog) {
-    const { head, current, position, sequence, terms, index, restored, ready, used } = recovered;
+    const { head, current, position, sequence, sealed, terms, index, restored, ready, used } = recovered;
+    this.#disk = disk;
+    this.#directory = directory;
     this.#options = options;
     this.#events = events;
     this.restored = restored;
-    this.#view = new LogView(head.base, terms, index, options.cacheBytes);
+    this.recovery = recovered.recovery;
+    this.#view = new LogView(head.base, terms, index, recovered.damaged, options.cacheBytes);
     this.#reader = new LogReader(disk, directory);
     const onFailed = (error: Error): void => this.#fail(error);
-    const { segmentBytes, maxLogBytes, preallocatedSegments: count, clock } = options;
+    const { segmentBytes, maxLogBytes, preallocatedSegments: count, clock, sealAfterMs } = options;
+    const seed = logSeed(head.logId);
     const settings = { disk, directory, logId: head.logId, segmentBytes, count, maxLogBytes, clock, onFailed };
     this.#preallocation = new Preallocation(settings, current.number + ready.length + 1, totalBytes([...used, ...ready]), ready);
     this.#start = new LogStart({ disk, directory, head, used, onRemoved: (segment) => this.#removed(segment) });
     this.#writer = new LogWriter({
-      seed: logSeed(head.logId),
+      seed,
       preallocation: this.#preallocation,
       start: this.#start,
       current,
@@ -55,11 +71,26 @@ export class DurableLog implements RaftLog {
       sequence,
       hardState: restored.hardState,
       last: terms.last,
+      sealed,
+      clock,
+      sealAfterMs,
       onPlaced: (segment, placed, queued) => this.#enterPositions(segment, placed, queued),
       onWritten: (unit) => this.#events.onWritten(unit.sequence, unit.hardState.term),
       onFailed,
     });
+    this.#scrubber = new Scrubber({
+      disk,
+      clock,
+      seed,
+      bytesPerSecond: options.scrubBytesPerSecond,
+      used: () => this.#start.used,
+      end: () => this.#writer.end,
+      onDamagedPayload: (damagedIndex, place) => this.#payloadDamaged(damagedIndex, place),
+      onDamagedStructure: (what) => this.#structureDamaged(what),
+      onFailed: (error) => this.#fail(toStorageError(error, 'scrubbing the log')),
+    });
     this.#preallocation.start();
+    this.#scrubber.start();
   }
 
   get base(): LogBase {
@@ -88,11 +119,14 @@ export class DurableLog implements RaftLog {
     if (first <= base.index) return Promise.reject(trimmed(first, base.index));
     const cachedFrom = cache.firstIndex;
     if (first >= cachedFrom) return cache.read(first, last, maxBytes);
-    const plan = planRead(index, terms, first, Math.min(last, cachedFrom - 1) as LogIndex, maxBytes);
+    const bad = this.#view.damaged.firstIn(first, Math.min(last, cachedFrom - 1));
+    if (bad === first) return Promise.reject(damagedEntry(first, NOT_AS_WRITTEN));
+    const to = bad === undefined ? last : ((bad - 1) as LogIndex);
+    const plan = planRead(index, terms, first, Math.min(to, cachedFrom - 1) as LogIndex, maxBytes);
     // What is cached now is taken now: it belongs to the same log as the plan, whatever is truncated meanwhile.
     const bytes = plan.reduce((sum, { payloadBytes }) => sum + payloadBytes, 0);
-    const cached = this.#view.cachedAfter({ length: plan.length, bytes }, first, last, maxBytes);
-    return this.#readStored(plan).then((stored) => [...stored, ...cached]);
+    const cached = this.#view.cachedAfter({ length: plan.length, bytes }, first, to, maxBytes);
+    return this.#readStored(plan).then((stored) => (stored.length === plan.length ? [...stored, ...cached] : stored));
   }
 
   async trim(base: LogBase): Promise<void> {
@@ -112,11 +146,15 @@ export class DurableLog implements RaftLog {
   }
 
   damaged(): readonly LogPosition[] {
-    return [];
+    const { damaged, terms } = this.#view;
+    return damaged.indexes.map((index) => ({ index: index as LogIndex, term: terms.termAt(index) }));
   }
 
   repair(entry: Entry): Promise<void> {
-    return Promise.reject(new StorageError('DAMAGED_LOG', `entry ${entry.index} is not damaged. Nothing was changed.`));
+    assert(!this.#closed, 'a closed log is not repaired');
+    const repairing = this.#repairing.then(() => this.#repair(entry));
+    this.#repairing = repairing.catch(() => {});
+    return repairing;
   }
 
   hasRoomFor(bytes: number): boolean {
@@ -128,6 +166,8 @@ export class DurableLog implements RaftLog {
     this.#closed = true;
     // A write that waits for a full disk would wait for ever: it was never acknowledged, so it is given up.
     this.#preallocation.giveUpWhenFull();
+    await this.#scrubber.stop();
+    await this.#repairing;
     await this.#writer.close();
     await this.#start.stop();
     await this.#preallocation.stop();
@@ -136,17 +176,58 @@ export class DurableLog implements RaftLog {
 
   async #readStored(plan: ReadPlan): Promise<readonly Entry[]> {
     const { resets } = this.#view;
+    const first = (plan[0]?.index ?? 0) as LogIndex;
     try {
-      return await this.#reader.execute(plan);
+      const { entries, damaged } = await this.#reader.execute(plan);
+      if (damaged === undefined) return entries;
+      if (this.#view.liesAt(damaged.index, damaged)) this.#entryDamaged(damaged.index);
+      if (entries.length > 0) return entries;
     } catch (error) {
-      const first = plan[0]?.index ?? 0;
-      const { base } = this.#view;
       // Its segment may be gone by now.
-      if (first <= base.index || this.#view.resets !== resets) throw trimmed(first, base.index);
-      const failure = toStorageError(error, 'reading the log');
+      if (!this.#isDropped(first, resets)) {
+        const failure = toStorageError(error, 'reading the log');
+        this.#fail(failure);
+        throw failure;
+      }
+    }
+    throw this.#isDropped(first, resets) ? trimmed(first, this.#view.base.index) : damagedEntry(first, NOT_AS_WRITTEN);
+  }
+
+  #isDropped(index: number, resets: number): boolean {
+    return index <= this.#view.base.index || this.#view.resets !== resets;
+  }
+
+  async #repair(entry: Entry): Promise<void> {
+    const { damaged, index, terms, resets } = this.#view;
+    if (!damaged.has(entry.index)) return;
+    const place = index.get(entry.index);
+    const error = mismatch(entry, terms.termAt(entry.index), place);
+    if (error !== undefined) throw error;
+    try {
+      await writePayload(this.#disk, this.#directory, entry, place);
+    } catch (cause) {
+      if (this.#isDropped(entry.index, resets)) return;
+      const failure = toStorageError(cause, `repairing entry ${entry.index}`);
       this.#fail(failure);
       throw failure;
     }
+    if (this.#view.liesAt(entry.index, place)) damaged.remove(entry.index);
+  }
+
+  #payloadDamaged(index: number, place: UnitPlace): void {
+    if (this.#view.liesAt(index, place)) this.#entryDamaged(index as LogIndex);
+  }
+
+  #entryDamaged(index: LogIndex): void {
+    if (this.#view.damaged.has(index) || this.#failed || this.#closed) return;
+    this.#view.damaged.add(index);
+    this.#events.onDamaged?.(index, NOT_AS_WRITTEN);
+  }
+
+  #structureDamaged(what: string): void {
+    if (this.#toldStructure || this.#failed || this.#closed) return;
+    this.#toldStructure = true;
+    this.#events.onDamagedStructure?.(what);
   }
 
   /** What a later unit replaces, of this write or still queued, must not be found on the disk any more: `write` dropped it. */
@@ -177,6 +258,7 @@ export class DurableLog implements RaftLog {
     this.#writer.stop();
     void this.#start.stop();
     void this.#preallocation.stop();
+    void this.#scrubber.stop();
     this.#events.onFailed(error);
   }
 }

@@ -1,7 +1,10 @@
+import type { LogIndex } from '../raft/types.ts';
+
 /**
  * What storage says when it cannot go on. Each message tells what happened, what was kept and what to do.
  *
  * - `DAMAGED_LOG`: bytes that were durable once are no longer what was written. Nothing was changed.
+ * - `DAMAGED_ENTRY`: one entry is no longer what was written; it has the `index` of the error, and can be repaired from another replica.
  * - `DAMAGED_IDENTITY`: `identity.json` cannot be read. Nothing was changed.
  * - `DAMAGED_SNAPSHOT`: a snapshot is not what was written. It is dropped: another one is made or fetched.
  * - `NEWER_FORMAT`: written by a newer Lograft. Nothing was changed.
@@ -13,6 +16,7 @@
  */
 export type StorageErrorCode =
   | 'DAMAGED_LOG'
+  | 'DAMAGED_ENTRY'
   | 'DAMAGED_IDENTITY'
   | 'DAMAGED_SNAPSHOT'
   | 'NEWER_FORMAT'
@@ -26,9 +30,13 @@ export class StorageError extends Error {
   override readonly name = 'StorageError';
   readonly code: StorageErrorCode;
 
-  constructor(code: StorageErrorCode, message: string, options?: { cause: unknown }) {
+  /** Of the entry, in `DAMAGED_ENTRY`. */
+  readonly index: LogIndex | undefined;
+
+  constructor(code: StorageErrorCode, message: string, options?: { cause?: unknown; index?: LogIndex }) {
     super(message, options);
     this.code = code;
+    this.index = options?.index;
   }
 }
 
@@ -50,6 +58,11 @@ export function newerFormat(file: string, format: number, supported: number): St
     'NEWER_FORMAT',
     `${what}. Nothing was changed. Start the newer version of Lograft on this data directory.`,
   );
+}
+
+export function damagedEntry(index: LogIndex, what: string): StorageError {
+  const advice = 'Others are untouched. Another replica has it: repair it from there.';
+  return new StorageError('DAMAGED_ENTRY', `entry ${index} is damaged: ${what}. ${advice}`, { index });
 }
 
 /** Not an error of the log: whoever wants the entry takes a snapshot instead. */

@@ -28,6 +28,7 @@ const AT = {
   floorIndex: 80,
   floorTerm: 88,
   configurationBytes: 96,
+  lastTerm: 104,
   vote: 128,
 } as const;
 const FLAG = { configuration: 1, floor: 2 } as const;
@@ -40,6 +41,8 @@ export interface ReplayStart {
   readonly sequence: number;
   /** Of the last entry before: at most the base's index. */
   readonly lastIndex: number;
+  /** Its term. Where the index is the base's, the entry may still be another, which a later unit replaced by the base's. */
+  readonly lastTerm: Term;
   /** Never older than this, whatever units say: some that said so are gone. */
   readonly hardState: HardState;
 }
@@ -66,7 +69,7 @@ export function firstHead(logId: Buffer): LogHead {
   const hardState = { term: 0 as Term, vote: undefined };
   return {
     logId,
-    start: { segment: 1, position: SEGMENT_HEADER_BYTES, sequence: 0, lastIndex: 0, hardState },
+    start: { segment: 1, position: SEGMENT_HEADER_BYTES, sequence: 0, lastIndex: 0, lastTerm: 0 as Term, hardState },
     base: { index: 0 as LogIndex, term: 0 as Term, configuration: undefined },
     floor: undefined,
   };
@@ -86,6 +89,7 @@ export function encodeHead({ logId, start, base, floor }: LogHead): Buffer {
   bytes.writeUInt32BE(start.position, AT.position);
   writeNumber(bytes, start.sequence, AT.sequence);
   writeNumber(bytes, start.lastIndex, AT.lastIndex);
+  writeNumber(bytes, start.lastTerm, AT.lastTerm);
   writeNumber(bytes, term, AT.term);
   writeNumber(bytes, base.index, AT.baseIndex);
   writeNumber(bytes, base.term, AT.baseTerm);
@@ -116,6 +120,7 @@ export function decodeHead(bytes: Buffer): HeadVerdict {
       position: bytes.readUInt32BE(AT.position),
       sequence: readNumber(bytes, AT.sequence),
       lastIndex: readNumber(bytes, AT.lastIndex),
+      lastTerm: readNumber(bytes, AT.lastTerm) as Term,
       hardState: decodeHardState(bytes),
     },
     base: {

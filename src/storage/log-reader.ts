@@ -1,9 +1,7 @@
 import type { Entry, LogIndex } from '../raft/types.ts';
 import type { Disk } from './disk.ts';
 import type { EntryIndex, EntryPosition } from './entry-index.ts';
-import { damagedLog } from './errors.ts';
 import { ReadFiles } from './read-files.ts';
-import { segmentPath } from './segment-header.ts';
 import type { TermRuns } from './term-runs.ts';
 import { payloadMatches } from './unit-format.ts';
 
@@ -11,7 +9,7 @@ import { payloadMatches } from './unit-format.ts';
 const MAX_GAP_BYTES = 64 * 1024;
 const MAX_READ_BYTES = 4 * 1024 * 1024;
 
-interface PlannedEntry extends EntryPosition {
+export interface PlannedEntry extends EntryPosition {
   readonly index: LogIndex;
   readonly term: Entry['term'];
 }
@@ -19,18 +17,22 @@ interface PlannedEntry extends EntryPosition {
 /** Which bytes to read for which entries: fixed at once, so that a truncation during the read changes nothing. */
 export type ReadPlan = readonly PlannedEntry[];
 
+export interface ReadResult {
+  readonly entries: readonly Entry[];
+  /** The entry that would come next, when it is no longer what was written. */
+  readonly damaged: PlannedEntry | undefined;
+}
+
 export class LogReader {
-  readonly #directory: string;
   readonly #files: ReadFiles;
   readonly #underWay = new Set<Promise<unknown>>();
 
   constructor(disk: Disk, directory: string) {
-    this.#directory = directory;
     this.#files = new ReadFiles(disk, directory);
   }
 
-  /** Rejects with `DAMAGED_LOG` when a payload is not what was written. */
-  execute(plan: ReadPlan): Promise<Entry[]> {
+  /** Up to the first payload that is not what was written. */
+  execute(plan: ReadPlan): Promise<ReadResult> {
     const reading = this.#execute(plan).finally(() => this.#underWay.delete(reading));
     this.#underWay.add(reading);
     return reading;
@@ -46,7 +48,7 @@ export class LogReader {
     await this.#files.close();
   }
 
-  async #execute(plan: ReadPlan): Promise<Entry[]> {
+  async #execute(plan: ReadPlan): Promise<ReadResult> {
     const entries: Entry[] = [];
     for (let from = 0; from < plan.length; ) {
       const to = endOfRun(plan, from);
@@ -54,20 +56,20 @@ export class LogReader {
       const [first] = run;
       const last = run.at(-1) as PlannedEntry;
       const bytes = await this.#files.read(first.segment, first.position, last.position + last.payloadBytes - first.position);
-      for (const entry of run) entries.push(this.#cut(entry, bytes, first.position));
+      for (const planned of run) {
+        const entry = cut(planned, bytes, first.position);
+        if (entry === undefined) return { entries, damaged: planned };
+        entries.push(entry);
+      }
       from = to;
     }
-    return entries;
+    return { entries, damaged: undefined };
   }
+}
 
-  #cut({ index, term, kind, position, payloadBytes, segment, crc }: PlannedEntry, bytes: Buffer, from: number): Entry {
-    const payload = bytes.subarray(position - from, position - from + payloadBytes);
-    if (payload.length !== payloadBytes || !payloadMatches(payload, crc)) {
-      const kept = 'Other entries are untouched.';
-      throw damagedLog(segmentPath(this.#directory, segment), position, `entry ${index} is no longer what was written`, kept);
-    }
-    return { index, term, kind, payload };
-  }
+function cut({ index, term, kind, position, payloadBytes, crc }: PlannedEntry, bytes: Buffer, from: number): Entry | undefined {
+  const payload = bytes.subarray(position - from, position - from + payloadBytes);
+  return payload.length === payloadBytes && payloadMatches(payload, crc) ? { index, term, kind, payload } : undefined;
 }
 
 /** Entries from `first` to `last`, cut after `maxBytes` of payload, never empty. */

@@ -37,6 +37,11 @@ export class LogStart {
     this.#used = [...options.used];
   }
 
+  /** All that units were written to, oldest first. */
+  get used(): readonly UsedSegment[] {
+    return this.#used;
+  }
+
   /** Units go to this segment from now on. */
   use(segment: UsedSegment): void {
     this.#used.push(segment);

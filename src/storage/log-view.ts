@@ -1,22 +1,25 @@
 /** What a log is once all that it took is on the disk: changed at once, before the disk has it. */
 import { assert } from '../base/assert.ts';
 import type { Entry, LogBase, LogIndex, WriteUnit } from '../raft/types.ts';
+import { DamagedEntries } from './damaged-entries.ts';
 import { EntryCache } from './entry-cache.ts';
-import type { EntryIndex } from './entry-index.ts';
+import type { EntryIndex, EntryPosition } from './entry-index.ts';
 import type { TermRuns } from './term-runs.ts';
 
 export class LogView {
   readonly terms: TermRuns;
   readonly index: EntryIndex;
   readonly cache: EntryCache;
+  readonly damaged: DamagedEntries;
   #base: LogBase;
   /** How often the log began anew: what was read before is of another log. */
   #resets = 0;
 
-  constructor(base: LogBase, terms: TermRuns, index: EntryIndex, cacheBytes: number) {
+  constructor(base: LogBase, terms: TermRuns, index: EntryIndex, damaged: readonly number[], cacheBytes: number) {
     this.#base = base;
     this.terms = terms;
     this.index = index;
+    this.damaged = new DamagedEntries(damaged);
     this.cache = new EntryCache(cacheBytes, terms.lastIndex);
   }
 
@@ -40,6 +43,7 @@ export class LogView {
       this.terms.truncate(truncateFrom);
       this.cache.truncate(truncateFrom);
       this.index.truncate(truncateFrom);
+      this.damaged.truncate(truncateFrom);
     }
     for (const entry of entries) {
       this.terms.append(entry.term);
@@ -53,7 +57,15 @@ export class LogView {
     this.terms.trim(base);
     this.cache.trim(base.index);
     this.index.trim(base.index);
+    this.damaged.trim(base.index);
     this.#base = base;
+  }
+
+  /** Whether the entry's payload lies where it lay when this was looked up. */
+  liesAt(index: number, { segment, position }: Pick<EntryPosition, 'segment' | 'position'>): boolean {
+    if (index <= this.#base.index || index > this.index.lastIndex) return false;
+    const now = this.index.get(index);
+    return now.segment === segment && now.position === position;
   }
 
   #reset(base: LogBase): void {
@@ -61,6 +73,7 @@ export class LogView {
     this.terms.reset(base);
     this.cache.reset(base.index);
     this.index.reset(base.index);
+    this.damaged.clear();
     this.#base = base;
     this.#resets += 1;
   }

@@ -1,5 +1,6 @@
 /** Puts units on the disk: one outstanding write, what arrives meanwhile goes out together as the next. */
 import { InvariantViolation } from '../base/assert.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { HardState, LogBase, LogPosition, WriteUnit } from '../raft/types.ts';
 import { toStorageError } from './errors.ts';
 import type { ReplayStart } from './log-head.ts';
@@ -8,8 +9,11 @@ import type { Preallocation } from './preallocation.ts';
 import type { SegmentFile } from './segment-files.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { reserveBytes, UNIT_OVERHEAD_BYTES } from './segmented-log-options.ts';
-import { UNIT_HEADER_BYTES } from './unit-format.ts';
+import { UNIT_HEADER_BYTES, type UnitPlace } from './unit-format.ts';
 import { encodeBatch, maxBytesOnDisk, type PlacedUnit, planBatch, type WriteBatch } from './write-batch.ts';
+
+/** Of 128 bytes each, in a write of their own. */
+const SEAL_UNITS = 5;
 
 export interface LogWriterOptions {
   readonly seed: number;
@@ -21,6 +25,9 @@ export interface LogWriterOptions {
   readonly sequence: number;
   readonly hardState: HardState;
   readonly last: LogPosition;
+  readonly sealed: boolean;
+  readonly clock: Clock;
+  readonly sealAfterMs: number;
   /** Where entries lie now. `queued` may replace some of them already. */
   readonly onPlaced: (segment: number, placed: readonly PlacedUnit[], queued: readonly WriteUnit[]) => void;
   readonly onWritten: (unit: WriteUnit) => void;
@@ -40,7 +47,8 @@ export class LogWriter {
   #queue: WriteUnit[] = [];
   #queuedBytes = 0;
   #writing: Promise<void> | undefined;
-  #sealed = true;
+  #sealed: boolean;
+  #sealTimer: Timer | undefined;
   #stopped = false;
 
   constructor(options: LogWriterOptions) {
@@ -50,12 +58,20 @@ export class LogWriter {
     this.#sequence = options.sequence;
     this.#hardState = options.hardState;
     this.#last = options.last;
+    this.#sealed = options.sealed;
+    this.#sealLater();
+  }
+
+  /** Where the next unit goes. */
+  get end(): UnitPlace {
+    return { segment: this.#current.number, position: this.#position };
   }
 
   add(unit: WriteUnit): void {
     if (unit.reset !== undefined) this.#forgetQueued();
     this.#queue.push(unit);
     this.#queuedBytes += maxBytesOnDisk(unit);
+    this.#sealTimer?.cancel();
     this.#writing ??= this.#writeQueue();
   }
 
@@ -70,12 +86,14 @@ export class LogWriter {
   /** What is being written is not waited for; nothing is written or reported after it. */
   stop(): void {
     this.#stopped = true;
+    this.#sealTimer?.cancel();
   }
 
   async close(): Promise<void> {
+    this.#sealTimer?.cancel();
     await this.#writing;
-    await this.#seal();
-    this.#stopped = true;
+    if (this.#queue.length === 0) await this.#seal(true);
+    this.stop();
     await this.#current.file.close();
   }
 
@@ -86,12 +104,13 @@ export class LogWriter {
         const batch = planBatch(this.#queue, this.#last, this.#current.segmentBytes - this.#position);
         if (first.reset !== undefined) await this.#reset(first, first.reset);
         else if (batch.taken > 0) await this.#writeBatch(batch);
-        else if (!(await this.#nextSegment()) && this.#queue[0]?.reset === undefined) break;
+        else if (!(await this.#nextSegment(maxBytesOnDisk(first))) && this.#queue[0]?.reset === undefined) break;
       }
     } catch (error) {
       this.#fail(error, 'writing the log');
     }
     this.#writing = undefined;
+    this.#sealLater();
   }
 
   async #writeBatch(batch: WriteBatch): Promise<void> {
@@ -120,7 +139,7 @@ export class LogWriter {
     this.#queue.shift();
     this.#queuedBytes -= maxBytesOnDisk(unit);
     const { start } = this.#options;
-    const here: ReplayStart = { ...this.#startHere(), lastIndex: reset.index, hardState };
+    const here: ReplayStart = { ...this.#startHere(), lastIndex: reset.index, lastTerm: reset.term, hardState };
     await start.reset(reset, here);
     if (this.#stopped) return;
     this.#hardState = hardState;
@@ -141,13 +160,14 @@ export class LogWriter {
   }
 
   /** False when the log is closed, or begins anew, before there is one. */
-  async #nextSegment(): Promise<boolean> {
-    const next = await this.#options.preallocation.take(maxBytesOnDisk(this.#queue[0] as WriteUnit));
+  async #nextSegment(bytes: number): Promise<boolean> {
+    const next = await this.#options.preallocation.take(bytes);
     if (next === undefined || this.#stopped) return false;
     const { file } = this.#current;
     this.#current = next;
     this.#position = SEGMENT_HEADER_BYTES;
-    this.#options.start.use({ ...next, start: this.#startHere() });
+    const { number, path, segmentBytes } = next;
+    this.#options.start.use({ number, path, segmentBytes, start: this.#startHere() });
     await file.close();
     return true;
   }
@@ -158,33 +178,50 @@ export class LogWriter {
       position: this.#position,
       sequence: this.#sequence,
       lastIndex: this.#last.index,
+      lastTerm: this.#last.term,
       hardState: this.#hardState,
     };
   }
 
-  /** An empty unit that says that the last write was durable: rot in it is told from a torn tail from now on. */
-  async #seal(): Promise<void> {
-    const room = this.#position + UNIT_HEADER_BYTES <= this.#current.segmentBytes;
-    if (this.#stopped || this.#sealed || this.#queue.length > 0 || !room) return;
-    const unit = {
-      hardState: this.#hardState,
-      firstIndex: this.#last.index + 1,
-      entries: [],
-      payloadBytes: 0,
-      last: this.#last,
-    };
-    const place = { segment: this.#current.number, position: this.#position };
-    const { buffers } = encodeBatch([unit], place, this.#sequence, this.#options.seed);
+  #sealLater(): void {
+    if (this.#sealed || this.#stopped) return;
+    this.#sealTimer?.cancel();
+    this.#sealTimer = this.#options.clock.after(this.#options.sealAfterMs, () => {
+      if (this.#writing !== undefined || this.#stopped) return;
+      this.#writing = this.#seal(false).then(() => this.#writeQueue());
+    });
+  }
+
+  /**
+   * Empty units that say that the last write was durable: rot in it is told from a torn tail from now on. As many as reach into the next
+   * sector, so that one lost sector does not take the end of the write and all that vouches for it.
+   */
+  async #seal(waits: boolean): Promise<void> {
+    const bytes = SEAL_UNITS * UNIT_HEADER_BYTES;
     try {
+      if (this.#stopped || this.#sealed) return;
+      if (this.#position + bytes > this.#current.segmentBytes && !(await this.#segmentToSeal(bytes, waits))) return;
+      const unit = { hardState: this.#hardState, firstIndex: this.#last.index + 1, entries: [], payloadBytes: 0, last: this.#last };
+      const units = Array.from({ length: SEAL_UNITS }, () => unit);
+      const { buffers, endPosition } = encodeBatch(units, this.end, this.#sequence, this.#options.seed);
       await this.#current.file.writeDurably(this.#position, buffers);
+      this.#position = endPosition;
+      this.#sequence += SEAL_UNITS;
+      this.#sealed = true;
     } catch (error) {
-      this.#fail(error, 'closing the log');
+      this.#fail(error, 'sealing the log');
     }
+  }
+
+  /** A segment that is being made is waited for at the end alone: an idle log tries again later. */
+  async #segmentToSeal(bytes: number, waits: boolean): Promise<boolean> {
+    const { full, readyBytes } = this.#options.preallocation;
+    return (readyBytes >= bytes || (waits && !full)) && (await this.#nextSegment(bytes));
   }
 
   #fail(error: unknown, doing: string): void {
     if (this.#stopped) return;
-    this.#stopped = true;
+    this.stop();
     this.#options.onFailed(error instanceof InvariantViolation ? error : toStorageError(error, doing));
   }
 }

@@ -1,9 +1,23 @@
 import type { Entry, LogBase, LogIndex, LogPosition, RestoredLog, Term, WriteSequence, WriteUnit } from '../raft/types.ts';
 
+/** What recovery had to do, for one line in the log of the process. */
+export interface LogRecovery {
+  /** Of a torn tail, or of what lay behind damage: removed. */
+  readonly cutBytes: number;
+  /** How many entries are damaged. */
+  readonly damagedEntries: number;
+  /** The first entry that was durable once and is lost; its term is the newest that it can have had. */
+  readonly cutFrom: LogPosition | undefined;
+  /** As in `restored`. */
+  readonly floor: LogPosition | undefined;
+  readonly notes: readonly string[];
+}
+
 /** The durable log of one replica, as the replica shell sees it. */
 export interface RaftLog {
   /** What recovery found. */
   readonly restored: RestoredLog;
+  readonly recovery: LogRecovery;
   /** Last dropped entry; everything after it is here. */
   readonly base: LogBase;
   /** Index of the first entry that is here, or would be: `base.index + 1`. */
@@ -19,7 +33,8 @@ export interface RaftLog {
   /**
    * Entries from `first` to `last` (both included), cut after `maxBytes` of payload but never empty. Synchronous out of the cache
    * of recent entries, else a promise from the disk with checksums verified. The caller checks terms: what it asked for may have been replaced meanwhile.
-   * Rejects with the StorageError `TRIMMED` when `first` is not after the base, or no longer when the disk answers.
+   * Rejects with the StorageError `TRIMMED` when `first` is not after the base, or no longer when the disk answers; with
+   * `DAMAGED_ENTRY` and its `index` when the first of them is damaged. Those before a damaged one are returned.
    */
   read(first: LogIndex, last: LogIndex, maxBytes: number): readonly Entry[] | Promise<readonly Entry[]>;
   /**
@@ -47,6 +62,6 @@ export interface RaftLogEvents {
   onDamaged?(index: LogIndex, what: string): void;
   /** The scrubber found that the log will be cut when it is opened again. Told once. */
   onDamagedStructure?(what: string): void;
-  /** A write or fsync failed, or damage was found. Terminal: the process must exit without acknowledging anything more. */
+  /** A write or fsync failed. Terminal: the process must exit without acknowledging anything more. */
   onFailed(error: Error): void;
 }

@@ -1,50 +1,48 @@
 /**
- * What a log is after a crash. Units are replayed in order as long as each is whole and the one expected; where that stops, at
- * sequence s, this table decides. The first row that fits wins.
- *
- * | fact                                                                  | decision            |
- * |-----------------------------------------------------------------------|---------------------|
- * | the next segment that is not empty begins with unit s                 | go on there         |
- * | a whole header of a newer format                                      | refuse: newer       |
- * | a later unit says that s was durable                                  | refuse: rot         |
- * | a later unit that the writer cannot have put there                    | refuse: contradiction |
- * | any byte that is not zero                                             | torn tail: cut      |
- * | only zeros up to the end of the log                                   | clean end           |
- *
- * A torn tail was never acknowledged: had its fdatasync succeeded, the next unit, if there is one, would say so. The one case that
- * looks the same is rot in the very last write, which is why `close` seals it with an empty unit.
+ * What a log is after a crash, and after a disk that lied. Units are replayed in order as long as each is whole and the one expected; where
+ * that stops, `decisions.ts` decides.
  */
+import { assert } from '../base/assert.ts';
 import { isBehind } from '../raft/log-position.ts';
-import { type Entry, type HardState, KIND_CONFIGURATION, type LogIndex, type RestoredLog, type Term } from '../raft/types.ts';
+import type { LogIndex, LogPosition, RestoredLog } from '../raft/types.ts';
 import { isZero } from './bytes.ts';
+import { type Decision, decide, type Facts } from './decisions.ts';
 import type { Disk } from './disk.ts';
-import { EntryIndex } from './entry-index.ts';
-import { damagedLog, newerFormat, type StorageError } from './errors.ts';
+import type { EntryIndex } from './entry-index.ts';
+import { damagedLog, newerFormat } from './errors.ts';
 import { encodeHead, headPath, type LogHead } from './log-head.ts';
 import type { UsedSegment } from './log-start.ts';
+import { makeSegment } from './make-segment.ts';
+import type { LogRecovery } from './raft-log.ts';
+import { factsOf, NO_FACTS, type Stop } from './recovery-facts.ts';
+import { isWritable, makeDurable, newestHead, removeSegments, segmentFile } from './recovery-repair.ts';
+import { Replay } from './replay.ts';
 import type { FoundLog, SegmentFile } from './segment-files.ts';
 import { logSeed, SEGMENT_FORMAT, SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { SegmentReader } from './segment-reader.ts';
-import { type Survey, surveyBehind } from './survey.ts';
-import { TermRuns } from './term-runs.ts';
+import { noteUnit, type OpenSegment, type Survey, surveyBehind } from './survey.ts';
+import type { TermRuns } from './term-runs.ts';
 import {
   decodeUnitHeader,
   readRow,
   TABLE_ROW_BYTES,
   UNIT_HEADER_BYTES,
   type UnitHeader,
-  type UnitVerdict,
   unitBytes,
   verifyBody,
 } from './unit-format.ts';
 
 export interface RecoveredLog {
   readonly restored: RestoredLog;
+  readonly recovery: LogRecovery;
   readonly head: LogHead;
   readonly index: EntryIndex;
   readonly terms: TermRuns;
+  readonly damaged: readonly number[];
   /** Of the last unit. Durable, as all before it. */
   readonly sequence: number;
+  /** Whether a later unit says that the last write was durable. */
+  readonly sealed: boolean;
   /** Where the next unit goes. */
   readonly current: SegmentFile;
   readonly position: number;
@@ -54,157 +52,110 @@ export interface RecoveredLog {
   readonly ready: readonly SegmentFile[];
 }
 
-type Decision = 'refuseNewerFormat' | 'refuseRot' | 'refuseContradiction' | 'cutTornTail' | 'cleanEnd';
-
-/** All rows but the first, which `run` tries before it surveys the rest of the log. */
-const DECISIONS: readonly { readonly when: (survey: Survey) => boolean; readonly decision: Decision }[] = [
-  { when: (survey) => survey.newerFormat !== undefined, decision: 'refuseNewerFormat' },
-  { when: (survey) => survey.attested !== undefined, decision: 'refuseRot' },
-  { when: (survey) => survey.contradiction !== undefined, decision: 'refuseContradiction' },
-  { when: (survey) => survey.dirty.length > 0, decision: 'cutTornTail' },
-  { when: () => true, decision: 'cleanEnd' },
-];
-
-/** Where replaying stopped in a segment. */
-interface Stop {
-  readonly position: number;
-  /** Behind the unit that is damaged in its body, whose end is known; else the same as `position`. */
-  readonly surveyFrom: number;
-  readonly what: string;
+export interface RecoveryOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly found: FoundLog;
+  /** Of a segment that is made when nothing of the log can be written to any more. */
+  readonly segmentBytes: number;
 }
 
 /** Reads the whole log. What it returns is durable, whatever the process before this one did. */
-export async function recoverLog(disk: Disk, directory: string, found: FoundLog): Promise<RecoveredLog> {
-  const opened: SegmentFile[] = [];
+export async function recoverLog(options: RecoveryOptions): Promise<RecoveredLog> {
+  const { disk, found } = options;
+  const opened: OpenSegment[] = [];
   try {
-    for (const { number, path, segmentBytes } of found.segments) {
-      opened.push({ number, path, segmentBytes, file: await disk.open(path, { create: false }) });
+    for (const segment of found.segments) {
+      const missing = segment.fault?.kind === 'missing';
+      opened.push({ ...segment, file: missing ? undefined : await disk.open(segment.path, { create: false }) });
     }
-    const recovered = await new Recovery(opened, found, directory).run();
-    // Written again for the same reason as the last write: a killed process may have left it in the page cache alone.
-    await disk.replaceFile(headPath(directory), encodeHead(recovered.head));
+    const recovered = await new Recovery(options, opened).run();
     for (const path of found.dropped) await disk.remove(path);
     return recovered;
   } catch (error) {
-    await Promise.allSettled(opened.map(({ file }) => file.close()));
+    await Promise.allSettled(opened.map(({ file }) => file?.close()));
     throw error;
   }
 }
 
 class Recovery {
-  readonly #segments: readonly SegmentFile[];
+  readonly #options: RecoveryOptions;
+  readonly #segments: readonly OpenSegment[];
   readonly #used: UsedSegment[] = [];
-  readonly #head: LogHead;
-  readonly #found: FoundLog;
-  readonly #directory: string;
+  readonly #replay: Replay;
   readonly #seed: number;
-  readonly #index: EntryIndex;
-  readonly #terms: TermRuns;
-  #configurations: Entry[] = [];
-  #hardState: HardState;
-  #sequence: number;
-  /** Last entry of what was replayed; behind the base at first, when the log's first segment begins before it. */
-  #lastIndex: number;
-  /** Where the write that holds the last unit began. Before it, everything is known to be durable. */
-  #lastWrite: { readonly segment: SegmentFile; readonly position: number } | undefined;
+  readonly #notes: string[] = [];
+  /** Whole units somewhere call all up to here durable. */
+  #attestedUpTo = 0;
+  #head: LogHead;
 
-  constructor(segments: readonly SegmentFile[], found: FoundLog, directory: string) {
-    const { head } = found;
+  constructor(options: RecoveryOptions, segments: readonly OpenSegment[]) {
+    this.#options = options;
     this.#segments = segments;
-    this.#found = found;
-    this.#directory = directory;
-    this.#head = head;
-    this.#seed = logSeed(head.logId);
-    this.#index = new EntryIndex(head.base.index);
-    // Until the unit that holds the base's entry is replayed, entries of older terms may be there, which it replaces.
-    this.#terms = new TermRuns({ index: head.base.index, term: 0 as Term });
-    this.#hardState = head.start.hardState;
-    this.#sequence = head.start.sequence;
-    this.#lastIndex = head.start.lastIndex;
+    this.#head = options.found.head;
+    this.#seed = logSeed(this.#head.logId);
+    this.#replay = new Replay(this.#head);
   }
 
   async run(): Promise<RecoveredLog> {
-    for (let at = 0; ; ) {
-      const segment = this.#segments[at];
-      if (segment === undefined) break;
-      const stop = await this.#replay(segment);
+    let at = 0;
+    let position = this.#head.start.position;
+    for (;;) {
+      const stop = await this.#replayFrom(at, position);
       const next = await this.#nextFrom(at + 1);
-      if (next !== undefined) {
-        for (const { number, path, segmentBytes } of this.#segments.slice(at + 1, next))
-          this.#used.push({ number, path, segmentBytes, start: this.#startAt(number, SEGMENT_HEADER_BYTES) });
+      const survey = next === undefined ? await this.#surveyBehind(stop) : undefined;
+      const decision = decide(this.#facts(stop, next, survey));
+      if (decision === 'goOn' && next !== undefined) {
+        for (let passed = at + 1; passed < next; passed++) this.#use(passed, SEGMENT_HEADER_BYTES);
         at = next;
-        continue;
+        position = SEGMENT_HEADER_BYTES;
+      } else if (decision === 'keepDamaged' && stop.unit !== undefined) {
+        const { header, body, rows } = stop.unit;
+        this.#take(at, stop.position, header, body, rows);
+        position = stop.end;
+      } else {
+        // What was found before a later unit is of no use for the end.
+        return this.#end(decision, stop, survey ?? ((await this.#surveyBehind(stop, true)) as Survey));
       }
-      const survey = await surveyBehind(this.#segments.slice(at), stop.surveyFrom, this.#sequence + 1, this.#seed);
-      if (stop.surveyFrom > stop.position)
-        survey.dirty.push({ segment, position: stop.position, bytes: stop.surveyFrom - stop.position });
-      const decision = DECISIONS.find(({ when }) => when(survey))?.decision;
-      const error = this.#refusal(decision as Decision, survey, segment, stop);
-      if (error !== undefined) throw error;
-      await this.#makeDurable(segment, stop.position, survey);
-      return this.#result(at, stop.position);
     }
-    throw damagedLog('the log', 0, 'no segment', 'Nothing is stored.');
   }
 
-  async #replay(segment: SegmentFile): Promise<Stop> {
-    const reader = new SegmentReader(segment.file, segment.segmentBytes);
-    const { start } = this.#head;
-    let position = segment.number === start.segment ? start.position : SEGMENT_HEADER_BYTES;
-    const { number, path, segmentBytes } = segment;
-    this.#used.push({ number, path, segmentBytes, start: this.#startAt(number, position) });
-    for (;;) {
+  async #replayFrom(at: number, from: number): Promise<Stop> {
+    const segment = this.#segments[at] as OpenSegment;
+    const { file, fault, readableBytes } = segment;
+    if (file === undefined || (fault !== undefined && fault.kind !== 'short'))
+      return { at, position: from, end: from, what: fault?.what ?? 'no file' };
+    this.#use(at, from);
+    const reader = new SegmentReader(file, readableBytes);
+    for (let position = from; ; ) {
       const head = await reader.view(position, UNIT_HEADER_BYTES);
       const verdict = decodeUnitHeader(head, 0, { segment: segment.number, position }, this.#seed);
-      const header = this.#expected(verdict);
-      if (header === undefined) return { position, surveyFrom: position, what: 'no whole unit' };
-      const bodyPosition = position + UNIT_HEADER_BYTES;
-      const tableBytes = header.entryCount * TABLE_ROW_BYTES;
-      const body = await reader.view(bodyPosition, tableBytes + header.payloadBytes);
-      const end = Math.min(position + unitBytes(header.entryCount, header.payloadBytes), segment.segmentBytes);
-      const what = verifyBody(header, verdict.type === 'valid' ? verdict.tableCrc : 0, body);
-      if (what !== undefined) return { position, surveyFrom: end, what };
-      if (this.#found.headIsMissing && header.format > 1) throw this.#missingHead();
-      this.#take(segment, position, header, body);
+      const header = this.#replay.expected(verdict);
+      if (header === undefined || verdict.type !== 'valid') return { at, position, end: position, what: 'no whole unit' };
+      const { entryCount, payloadBytes } = header;
+      const body = await reader.view(position + UNIT_HEADER_BYTES, entryCount * TABLE_ROW_BYTES + payloadBytes);
+      const end = Math.min(position + unitBytes(entryCount, payloadBytes), segment.segmentBytes);
+      const judged = verifyBody(header, verdict.tableCrc, body);
+      const unit = { header, tableCrc: verdict.tableCrc, body, rows: judged.type === 'payloads' ? judged.rows : [] };
+      if (judged.type !== 'whole') return { at, position, end, what: judged.what, unit };
+      this.#take(at, position, header, body, []);
       position = end;
     }
   }
 
-  /** The header, when it is the one that history goes on with. */
-  #expected(verdict: UnitVerdict): UnitHeader | undefined {
-    if (verdict.type !== 'valid') return undefined;
-    const { sequence, durableSequence, firstIndex, entryCount } = verdict.header;
-    if (sequence !== this.#sequence + 1 || durableSequence >= sequence) return undefined;
-    const next = this.#lastIndex + 1;
-    return (entryCount === 0 ? firstIndex === next : firstIndex >= 1 && firstIndex <= next) ? verdict.header : undefined;
-  }
-
-  #take(segment: SegmentFile, position: number, header: UnitHeader, body: Buffer): void {
-    const { firstIndex, entryCount, sequence, durableSequence } = header;
-    const table = body.subarray(0, entryCount * TABLE_ROW_BYTES);
-    if (entryCount > 0) this.#takeEntries(firstIndex, table, body);
-    this.#index.addUnit(segment.number, position, firstIndex, table, Number.MAX_SAFE_INTEGER);
-    this.#hardState = header.hardState;
-    this.#sequence = sequence;
-    if (durableSequence === sequence - 1) this.#lastWrite = { segment, position };
-  }
-
-  /** Those up to the base are passed over. */
-  #takeEntries(firstIndex: number, table: Buffer, body: Buffer): void {
-    const { base } = this.#head;
-    if (firstIndex <= this.#terms.lastIndex) this.#terms.truncate(Math.max(firstIndex, base.index + 1));
-    if ((this.#configurations.at(-1)?.index ?? 0) >= firstIndex)
-      this.#configurations = this.#configurations.filter(({ index }) => index < firstIndex);
-    let at = table.length;
-    for (let row = 0; row * TABLE_ROW_BYTES < table.length; row++) {
-      const { term, kind, payloadBytes } = readRow(table, row);
-      const index = (firstIndex + row) as LogIndex;
-      this.#lastIndex = index;
-      if (index > base.index) this.#terms.append(term);
-      if (index > base.index && kind === KIND_CONFIGURATION)
-        this.#configurations.push({ term, index, kind, payload: Buffer.from(body.subarray(at, at + payloadBytes)) });
-      at += payloadBytes;
+  #take(at: number, position: number, header: UnitHeader, body: Buffer, rows: readonly number[]): void {
+    if (this.#options.found.headIsMissing && header.format > 1) {
+      const path = headPath(this.#options.directory);
+      throw damagedLog(path, 0, 'the head is missing, which says where the log begins: expected it', 'The segments are there.');
     }
+    this.#attestedUpTo = Math.max(this.#attestedUpTo, header.durableSequence);
+    this.#replay.take({ segment: (this.#segments[at] as OpenSegment).number, position }, header, body, rows);
+  }
+
+  #use(at: number, position: number): void {
+    const { number, path, segmentBytes } = this.#segments[at] as OpenSegment;
+    if (this.#used.at(-1)?.number === number) return;
+    this.#used.push({ number, path, segmentBytes, start: this.#replay.startAt(number, position) });
   }
 
   /**
@@ -214,104 +165,146 @@ class Recovery {
   async #nextFrom(from: number): Promise<number | undefined> {
     const position = SEGMENT_HEADER_BYTES;
     for (let at = from; at < this.#segments.length; at += 1) {
-      const { number, file } = this.#segments[at] as SegmentFile;
+      const { number, file, fault } = this.#segments[at] as OpenSegment;
+      if (file === undefined || (fault !== undefined && fault.kind !== 'short')) return undefined;
       const head = await file.read(position, UNIT_HEADER_BYTES);
-      if (this.#expected(decodeUnitHeader(head, 0, { segment: number, position }, this.#seed)) !== undefined) return at;
+      const verdict = decodeUnitHeader(head, 0, { segment: number, position }, this.#seed);
+      if (this.#replay.expected(verdict) !== undefined) return at;
       if (!isZero(head)) return undefined;
     }
     return undefined;
   }
 
-  #refusal(decision: Decision, survey: Survey, segment: SegmentFile, stop: Stop): StorageError | undefined {
-    const kept = `Entries ${this.#head.base.index + 1} to ${this.#terms.lastIndex} before it are whole.`;
-    const s = this.#sequence + 1;
-    switch (decision) {
-      case 'refuseNewerFormat':
-        return newerFormat(segment.path, survey.newerFormat ?? 0, SEGMENT_FORMAT);
-      case 'refuseRot':
-        return damagedLog(
-          segment.path,
-          stop.position,
-          `unit ${s} was durable, as ${survey.attested} says, but is ${stop.what}`,
-          kept,
-        );
-      case 'refuseContradiction':
-        return damagedLog(segment.path, stop.position, `${survey.contradiction} where unit ${s} was expected`, kept);
-      default:
-        return undefined;
-    }
+  /** Undefined when what is known already decides: a log with many damaged entries is not read through for each of them. */
+  async #surveyBehind(stop: Stop, anyway = false): Promise<Survey | undefined> {
+    const expected = this.#replay.sequence + 1;
+    if (!anyway && stop.unit !== undefined && stop.unit.rows.length > 0 && expected <= this.#attestedUpTo) return undefined;
+    const survey = await surveyBehind(this.#segments.slice(stop.at), stop.end, expected, this.#seed);
+    const segment = this.#segments[stop.at] as OpenSegment;
+    if (stop.unit !== undefined && segment.file !== undefined)
+      await noteUnit(survey, segment.file, stop.position, stop.unit.header, stop.unit.tableCrc);
+    this.#attestedUpTo = Math.max(this.#attestedUpTo, survey.attestedUpTo);
+    if (stop.end > stop.position) survey.dirty.push({ segment, position: stop.position, bytes: stop.end - stop.position });
+    return survey;
   }
 
-  /**
-   * Bytes that a killed process left may be in the page cache alone, and after a failed fdatasync the cache calls them clean: syncing is
-   * not enough. So the last write, the only one not known durable, is written again. The torn tail becomes zeros, so that its
-   * later units cannot fall into place behind a new one.
-   */
-  async #makeDurable(end: SegmentFile, position: number, survey: Survey): Promise<void> {
-    const touched = new Set<SegmentFile>();
-    if (this.#lastWrite !== undefined) {
-      const { segment, position: from } = this.#lastWrite;
-      // It may have ended an earlier segment, when what was cut began this one.
-      const to = segment === end ? position : from;
-      await rewrite(segment, from, to);
-      touched.add(segment);
-    }
-    for (const { segment, position: at, bytes } of survey.dirty) {
-      await segment.file.write(at, [Buffer.alloc(bytes)]);
-      touched.add(segment);
-    }
-    for (const { file } of touched) await file.sync();
+  #facts(stop: Stop, next: number | undefined, survey: Survey | undefined): Facts {
+    if (next !== undefined) return { ...NO_FACTS, goesOn: true };
+    const attested = this.#replay.sequence + 1 <= this.#attestedUpTo;
+    return factsOf({ stop, survey, attested, segments: this.#segments.slice(stop.at), baseIndex: this.#head.base.index });
   }
 
-  async #result(at: number, position: number): Promise<RecoveredLog> {
-    const { base, start, logId } = this.#head;
-    const current = this.#segments[at] as SegmentFile;
-    if (this.#lastIndex < base.index) {
-      throw damagedLog(
-        current.path,
-        position,
-        `the log ends at ${this.#lastIndex}, before its base ${base.index}`,
-        'The head is whole.',
+  async #end(decision: Decision, stop: Stop, survey: Survey): Promise<RecoveredLog> {
+    const segment = this.#segments[stop.at] as OpenSegment;
+    this.#refuse(decision, stop, survey);
+    const lost = decision === 'cutWithFloor';
+    const cutBytes = survey.dirty.reduce((sum, { bytes }) => sum + bytes, 0);
+    const cutFrom = lost ? this.#firstLost(stop, survey) : undefined;
+    if (lost) {
+      const why = survey.attested ?? survey.contradiction ?? 'a later unit';
+      const where = `in ${segment.path} at byte ${stop.position}`;
+      this.#notes.push(
+        `damaged log: unit ${this.#replay.sequence + 1} was durable, as ${why} says, but is ${this.#what(stop)} ${where}: cut. ${this.#kept}`,
       );
+      this.#head = newestHead(this.#head, this.#replay.hardState, survey);
+      await this.#replaceHead();
     }
-    this.#terms.trim(base);
-    const last = this.#terms.last;
+    if (!this.#replay.containsBase || !isWritable(segment)) return this.#beginAnew(cutBytes, cutFrom, survey);
+    const { position } = stop;
+    const { lastWrite } = this.#replay;
+    await makeDurable({ segments: this.#segments, segment, position, lastWrite, survey, removesBehind: lost });
+    return this.#result(stop, cutBytes, cutFrom);
+  }
+
+  #refuse(decision: Decision, stop: Stop, { newerFormat: newer }: Survey): void {
+    if (decision === 'refuseNewerFormat') throw newerFormat(newer?.path ?? 'a segment', newer?.format ?? 0, SEGMENT_FORMAT);
+    if (decision !== 'refuseUnknown') return;
+    const { path } = this.#segments.slice(stop.at).find(({ fault }) => fault !== undefined) as OpenSegment;
+    throw damagedLog(path, 0, `${this.#what(stop)}, and nothing behind it tells what it held,`, this.#kept);
+  }
+
+  #what(stop: Stop): string {
+    return this.#segments.slice(stop.at).find(({ fault }) => fault !== undefined)?.fault?.what ?? stop.what;
+  }
+
+  get #kept(): string {
+    return `Entries ${this.#head.base.index + 1} to ${this.#replay.terms.lastIndex} before it are whole.`;
+  }
+
+  #firstLost(stop: Stop, survey: Survey): LogPosition {
+    const index = (this.#replay.lastIndex + 1) as LogIndex;
+    const row = stop.unit !== undefined && stop.unit.rows.length > 0 ? readRow(stop.unit.body, 0) : undefined;
+    return { index, term: row?.term ?? survey.last?.term ?? this.#replay.hardState.term };
+  }
+
+  async #result(stop: Stop, cutBytes: number, cutFrom: LogPosition | undefined): Promise<RecoveredLog> {
+    const behind = this.#segments.slice(stop.at + 1);
+    // Segments have numbers without gaps: behind a faulty one, none is kept. Behind a cut, none at all.
+    const faulty = cutFrom === undefined ? behind.findIndex(({ fault }) => fault !== undefined) : 0;
+    const ready = faulty === -1 ? behind : behind.slice(0, faulty);
+    await removeSegments(this.#options.disk, behind.slice(ready.length));
+    for (const { file } of this.#segments.slice(0, stop.at)) await file?.close();
+    const current = segmentFile(this.#segments[stop.at] as OpenSegment);
+    return this.#recovered({ current, position: stop.position, ready: ready.map(segmentFile), cutBytes, cutFrom });
+  }
+
+  /** Nothing that could be replayed belongs to the log's base, or it cannot be written to: there is the base, and a segment of its own. */
+  async #beginAnew(cutBytes: number, cutFrom: LogPosition | undefined, survey: Survey): Promise<RecoveredLog> {
+    const { disk, directory, segmentBytes } = this.#options;
+    const { base, logId } = this.#head;
+    const number = (this.#segments.at(-1)?.number ?? 0) + 1;
+    const made = await makeSegment(disk, directory, { number, segmentBytes, logId }, () => Promise.resolve(true));
+    assert(made !== undefined, 'nobody stops this segment');
+    this.#notes.push(`nothing was left of the log after its base ${base.index}: it begins anew there`);
+    const sequence = Math.max(this.#replay.sequence, survey.sequence);
+    const start = {
+      ...this.#head.start,
+      segment: number,
+      position: SEGMENT_HEADER_BYTES,
+      sequence,
+      lastIndex: base.index,
+      lastTerm: base.term,
+    };
+    this.#head = newestHead({ ...this.#head, start }, this.#replay.hardState, survey);
+    await this.#replaceHead();
+    await removeSegments(disk, this.#segments);
+    this.#used.splice(0, this.#used.length, { number, path: made.path, segmentBytes, start: this.#head.start });
+    const end = { current: made, position: SEGMENT_HEADER_BYTES, ready: [], cutBytes, cutFrom };
+    return this.#recovered(end, new Replay(this.#head));
+  }
+
+  async #recovered(
+    end: Pick<RecoveredLog, 'current' | 'position' | 'ready'> & { cutBytes: number; cutFrom: LogPosition | undefined },
+    replay = this.#replay,
+  ): Promise<RecoveredLog> {
+    const { base } = this.#head;
+    const { terms, index, sequence, configurations, damaged } = replay;
+    terms.trim(base);
+    const last = terms.last;
     const floor = this.#head.floor !== undefined && isBehind(last, this.#head.floor) ? this.#head.floor : undefined;
-    for (const { file } of this.#segments.slice(0, at)) await file.close();
+    const hardState = newestHead(this.#head, replay.hardState).start.hardState;
+    this.#head = { ...this.#head, floor };
+    // Written again for the same reason as the last write: a killed process may have left it in the page cache alone.
+    await this.#replaceHead();
+    const { cutBytes, cutFrom, current, position, ready } = end;
+    const recovery = { cutBytes, damagedEntries: damaged.length, cutFrom, floor, notes: this.#notes };
     return {
-      restored: {
-        hardState: this.#hardState,
-        base,
-        lastIndex: last.index,
-        termRuns: this.#terms.runs,
-        configurations: this.#configurations,
-        floor,
-      },
-      head: { logId, start, base, floor },
-      index: this.#index,
-      terms: this.#terms,
-      sequence: this.#sequence,
+      restored: { hardState, base, lastIndex: last.index, termRuns: terms.runs, configurations, floor },
+      recovery,
+      head: this.#head,
+      index,
+      terms,
+      damaged,
+      sequence,
+      sealed: replay.endsWithSeal,
       current,
       position,
-      used: this.#used,
-      ready: this.#segments.slice(at + 1),
+      used: this.#used.map((used) => ({ ...used, start: newestHead({ ...this.#head, start: used.start }, hardState).start })),
+      ready,
     };
   }
 
-  #startAt(segment: number, position: number): UsedSegment['start'] {
-    return { segment, position, sequence: this.#sequence, lastIndex: this.#lastIndex, hardState: this.#hardState };
+  #replaceHead(): Promise<void> {
+    return this.#options.disk.replaceFile(headPath(this.#options.directory), encodeHead(this.#head));
   }
-
-  #missingHead(): StorageError {
-    return damagedLog(
-      headPath(this.#directory),
-      0,
-      'the head is missing, which says where the log begins: expected it',
-      'The segments were not changed.',
-    );
-  }
-}
-
-async function rewrite(segment: SegmentFile, from: number, to: number): Promise<void> {
-  if (to > from) await segment.file.write(from, [await segment.file.read(from, to - from)]);
 }

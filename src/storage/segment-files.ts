@@ -23,14 +23,24 @@ export interface SegmentFile {
 export interface FoundSegment {
   readonly number: number;
   readonly path: string;
+  /** As its header says; as its file has where that cannot be read. */
   readonly segmentBytes: number;
+  /** What the file has of it. */
+  readonly readableBytes: number;
+  readonly fault: SegmentFault | undefined;
+}
+
+export interface SegmentFault {
+  /** `header`: what is behind it may be whole. `short`: so is what there is. */
+  readonly kind: 'missing' | 'foreign' | 'header' | 'short';
+  readonly what: string;
 }
 
 export interface FoundLog {
   readonly head: LogHead;
   /** So it was before the first units of format 2. */
   readonly headIsMissing: boolean;
-  /** From the one where the log begins, without gaps, each with its file's size. */
+  /** From the one where the log begins, without gaps: those that are missing stand for themselves. */
   readonly segments: readonly FoundSegment[];
   /** Segments before that one, which are no part of the log any more. */
   readonly dropped: readonly string[];
@@ -39,43 +49,35 @@ export interface FoundLog {
 /** Undefined for a log that was never made. Removes segments that were still being filled. */
 export async function findLog(disk: Disk, directory: string): Promise<FoundLog | undefined> {
   const names = await disk.list(directory);
-  const numbers = names.map(segmentNumber).filter((number) => number !== undefined);
+  const numbers = names
+    .map(segmentNumber)
+    .filter((number) => number !== undefined)
+    .sort((a, b) => a - b);
   const stored = await readHead(disk, directory);
-  if (stored === undefined && numbers.length === 0) {
-    await removeFilling(disk, directory, names);
-    return undefined;
-  }
-  const first = stored?.start.segment ?? 1;
-  const dropped = numbers.filter((number) => number < first).map((number) => segmentPath(directory, number));
-  const segments: FoundSegment[] = [];
-  let logId = stored?.logId;
-  for (const [at, number] of numbers
-    .filter((number) => number >= first)
-    .sort((a, b) => a - b)
-    .entries()) {
-    const expected = first + at;
-    const path = segmentPath(directory, expected);
-    const kept = at === 0 ? 'Nothing before it exists.' : `Segments ${first} to ${expected - 1} are there.`;
-    if (number !== expected) throw damagedLog(path, 0, `segment ${expected} is missing while ${number} exists: expected it`, kept);
-    const header = await readHeader(disk, path, number);
-    if (logId !== undefined && !logId.equals(header.logId)) throw damagedLog(path, 0, 'a segment of another log', kept);
-    logId = header.logId;
-    segments.push({ number, path, segmentBytes: header.segmentBytes });
-  }
-  if (logId === undefined || segments.length === 0) {
-    throw damagedLog(
-      segmentPath(directory, first),
-      0,
-      `segment ${first} is missing, where the log begins: expected it`,
-      'The head is there.',
-    );
-  }
-  await removeFilling(disk, directory, names);
-  return { head: stored ?? firstHead(logId), headIsMissing: stored === undefined, segments, dropped };
+  const found = await findSegments(disk, directory, stored, numbers);
+  for (const name of names.filter(isFilling)) await disk.remove(join(directory, name));
+  return found;
 }
 
-async function removeFilling(disk: Disk, directory: string, names: readonly string[]): Promise<void> {
-  for (const name of names.filter(isFilling)) await disk.remove(join(directory, name));
+async function findSegments(
+  disk: Disk,
+  directory: string,
+  stored: LogHead | undefined,
+  numbers: readonly number[],
+): Promise<FoundLog | undefined> {
+  const last = numbers.at(-1);
+  const first = stored?.start.segment ?? 1;
+  if (last === undefined) {
+    if (stored === undefined) return undefined;
+    throw damagedLog(segmentPath(directory, first), 0, 'all segments are missing: expected one', 'The head is there.');
+  }
+  const head = stored ?? (await inferHead(disk, directory));
+  const segments: FoundSegment[] = [];
+  for (let number = first; number <= Math.max(first, last); number++) {
+    segments.push(await inspectSegment(disk, directory, number, numbers.includes(number), head));
+  }
+  const dropped = numbers.filter((number) => number < first).map((number) => segmentPath(directory, number));
+  return { head, headIsMissing: stored === undefined, segments, dropped };
 }
 
 async function readHead(disk: Disk, directory: string): Promise<LogHead | undefined> {
@@ -88,20 +90,61 @@ async function readHead(disk: Disk, directory: string): Promise<LogHead | undefi
   return verdict.head;
 }
 
-async function readHeader(disk: Disk, path: string, number: number): Promise<SegmentHeader> {
+/** A log without a head is one from which nothing was ever dropped: it has its first segment. */
+async function inferHead(disk: Disk, directory: string): Promise<LogHead> {
+  const path = segmentPath(directory, 1);
+  const numbers = (await disk.list(directory)).map(segmentNumber);
+  const why = 'the head is missing, which says where the log begins';
+  if (!numbers.includes(1)) throw damagedLog(headPath(directory), 0, why, 'Segments are there, but not the first.');
   const file = await disk.open(path, { create: false });
   try {
     const verdict = decodeSegmentHeader(await file.read(0, SEGMENT_HEADER_BYTES));
-    const kept = 'What lies behind the header was not looked at.';
     if (verdict.type === 'newerFormat') throw newerFormat(path, verdict.format, SEGMENT_FORMAT);
-    if (verdict.type === 'damaged') throw damagedLog(path, 0, 'a damaged segment header', kept);
-    const { header } = verdict;
-    if (header.number !== number) throw damagedLog(path, 0, `a copy of segment ${header.number} in the place of ${number}`, kept);
-    const size = await file.size();
-    if (size < header.segmentBytes)
-      throw damagedLog(path, size, `a segment cut from ${header.segmentBytes} to ${size} bytes`, kept);
-    return header;
+    if (verdict.type === 'damaged')
+      throw damagedLog(path, 0, `a damaged segment header, and ${why},`, 'What lies behind was not looked at.');
+    return firstHead(verdict.header.logId);
   } finally {
     await file.close();
   }
+}
+
+async function inspectSegment(
+  disk: Disk,
+  directory: string,
+  number: number,
+  exists: boolean,
+  { logId }: LogHead,
+): Promise<FoundSegment> {
+  const path = segmentPath(directory, number);
+  const faulty = (kind: SegmentFault['kind'], what: string, segmentBytes = 0, readableBytes = segmentBytes): FoundSegment => ({
+    number,
+    path,
+    segmentBytes,
+    readableBytes,
+    fault: { kind, what: `${what} (segment ${number})` },
+  });
+  if (!exists) return faulty('missing', 'a missing segment');
+  const file = await disk.open(path, { create: false });
+  try {
+    const verdict = decodeSegmentHeader(await file.read(0, SEGMENT_HEADER_BYTES));
+    const size = await file.size();
+    if (verdict.type === 'newerFormat') throw newerFormat(path, verdict.format, SEGMENT_FORMAT);
+    if (verdict.type === 'damaged') return faulty('header', 'a damaged segment header', size);
+    const { header } = verdict;
+    if (!header.logId.equals(logId)) return faulty('foreign', 'a segment of another log', size);
+    if (header.number !== number) return faulty('foreign', `a copy of segment ${header.number}`, size);
+    return sized(header, path, size, faulty);
+  } finally {
+    await file.close();
+  }
+}
+
+function sized(
+  { number, segmentBytes }: SegmentHeader,
+  path: string,
+  size: number,
+  faulty: (kind: 'short', what: string, segmentBytes: number, readableBytes: number) => FoundSegment,
+): FoundSegment {
+  if (size < segmentBytes) return faulty('short', `a segment cut from ${segmentBytes} to ${size} bytes`, segmentBytes, size);
+  return { number, path, segmentBytes, readableBytes: segmentBytes, fault: undefined };
 }

@@ -17,7 +17,11 @@ export interface SegmentedLogOptions {
   readonly maxEntryBytes?: number | undefined;
   /** All segment files together, preallocated ones included: at least one segment. Default: as much as the disk has. */
   readonly maxLogBytes?: number | undefined;
-  /** For the rests of the preallocation. Default: the machine's. */
+  /** Without a write for so long, the last one is sealed: from then on its rot is told from a torn tail. Default 1000. */
+  readonly sealAfterMs?: number | undefined;
+  /** What the scrubber reads, to find rot while other replicas still have what it took. 0: it does not run. Default 8 MiB. */
+  readonly scrubBytesPerSecond?: number | undefined;
+  /** For rests of the preallocation and the scrubber, and for sealing. Default: the machine's. */
   readonly clock?: Clock | undefined;
   /** Chance, for the log's id. Default: the machine's. */
   readonly randomBytes?: ((length: number) => Buffer) | undefined;
@@ -37,6 +41,8 @@ export function checkOptions(options: SegmentedLogOptions): CheckedOptions {
     preallocatedSegments: options.preallocatedSegments ?? 1,
     maxEntryBytes: options.maxEntryBytes ?? 16 * MIB,
     maxLogBytes: options.maxLogBytes ?? Number.MAX_SAFE_INTEGER,
+    sealAfterMs: options.sealAfterMs ?? 1_000,
+    scrubBytesPerSecond: options.scrubBytesPerSecond ?? 8 * MIB,
     clock: options.clock ?? systemClock,
     randomBytes: options.randomBytes ?? randomBytes,
   };
@@ -46,6 +52,8 @@ export function checkOptions(options: SegmentedLogOptions): CheckedOptions {
   within('preallocatedSegments', checked.preallocatedSegments, 1, 16);
   within('maxEntryBytes', checked.maxEntryBytes, 1, MAX_ENTRY_BYTES);
   within('maxLogBytes', checked.maxLogBytes, segmentBytes, Number.MAX_SAFE_INTEGER);
+  within('sealAfterMs', checked.sealAfterMs, 0, Number.MAX_SAFE_INTEGER);
+  within('scrubBytesPerSecond', checked.scrubBytesPerSecond, 0, Number.MAX_SAFE_INTEGER);
   return checked;
 }
 

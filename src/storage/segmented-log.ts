@@ -13,8 +13,8 @@ import { type CheckedOptions, checkOptions, type SegmentedLogOptions } from './s
 export type { SegmentedLogOptions } from './segmented-log-options.ts';
 
 /**
- * Opens the log in `directory`, or makes one. What it restores is durable. Rejects with a `StorageError` and changes nothing when what it
- * finds is damaged, from a newer version, or cannot be read.
+ * Opens the log in `directory`, or makes one. What it restores is durable; what it did to damage is in `recovery`. Rejects with a
+ * `StorageError` and changes nothing when it cannot tell what was lost, when a newer version wrote it, or when it cannot be read.
  *
  *     const log = await openSegmentedLog(nodeDisk, '/var/lib/lograft/log', { cacheBytes: 16 * 1024 * 1024 }, events);
  */
@@ -28,7 +28,7 @@ export async function openSegmentedLog(
   try {
     await disk.makeDirectory(directory);
     const found = (await findLog(disk, directory)) ?? (await createLog(disk, directory, checked));
-    const recovered = await recoverLog(disk, directory, found);
+    const recovered = await recoverLog({ disk, directory, found, segmentBytes: checked.segmentBytes });
     return new DurableLog({ disk, directory, options: checked, events, recovered });
   } catch (error) {
     throw toStorageError(error, `opening the log in ${directory}`);
@@ -41,5 +41,10 @@ async function createLog(disk: Disk, directory: string, { segmentBytes, randomBy
   const made = await makeSegment(disk, directory, header, () => Promise.resolve(true));
   assert(made !== undefined, 'nobody stops the first segment');
   await made.file.close();
-  return { head: firstHead(header.logId), headIsMissing: true, segments: [made], dropped: [] };
+  return {
+    head: firstHead(header.logId),
+    headIsMissing: true,
+    segments: [{ ...made, readableBytes: segmentBytes, fault: undefined }],
+    dropped: [],
+  };
 }

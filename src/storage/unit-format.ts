@@ -192,19 +192,35 @@ export function readRow(table: Buffer, row: number): TableRow {
   };
 }
 
-/** What is wrong with the bytes after a valid header; undefined when nothing is. */
-export function verifyBody(header: UnitHeader, tableCrc: number, body: Buffer): string | undefined {
+export type BodyVerdict =
+  | { readonly type: 'whole' }
+  /** What entries there are is not known. */
+  | { readonly type: 'structure'; readonly what: string }
+  /** What entries there are is known, and which of their payloads are not what was written. */
+  | { readonly type: 'payloads'; readonly rows: readonly number[]; readonly what: string };
+
+/** Judges the bytes after a valid header. */
+export function verifyBody(header: UnitHeader, tableCrc: number, body: Buffer): BodyVerdict {
   const tableBytes = header.entryCount * TABLE_ROW_BYTES;
-  if (body.length < tableBytes + header.payloadBytes) return 'a unit that ends after its segment';
   const table = body.subarray(0, tableBytes);
-  if (crc32c(table) !== tableCrc) return 'a damaged entry table';
+  if (body.length < tableBytes + header.payloadBytes) return { type: 'structure', what: 'a unit that ends after its segment' };
+  if (!tableMatches(table, header, tableCrc)) return { type: 'structure', what: 'a damaged entry table' };
+  const rows: number[] = [];
   let at = tableBytes;
   for (let row = 0; row < header.entryCount; row++) {
     const { payloadBytes, crc } = readRow(table, row);
-    if (crc32c(body.subarray(at, at + payloadBytes)) !== crc) return `a damaged entry ${header.firstIndex + row}`;
+    if (crc32c(body.subarray(at, at + payloadBytes)) !== crc) rows.push(row);
     at += payloadBytes;
   }
-  return at === tableBytes + header.payloadBytes ? undefined : 'an entry table that contradicts its header';
+  if (rows.length === 0) return { type: 'whole' };
+  return { type: 'payloads', rows, what: `a damaged entry ${header.firstIndex + (rows[0] as number)}` };
+}
+
+export function tableMatches(table: Buffer, header: UnitHeader, tableCrc: number): boolean {
+  if (table.length !== header.entryCount * TABLE_ROW_BYTES || crc32c(table) !== tableCrc) return false;
+  let payloadBytes = 0;
+  for (let row = 0; row < header.entryCount; row++) payloadBytes += readRow(table, row).payloadBytes;
+  return payloadBytes === header.payloadBytes;
 }
 
 export function payloadMatches(payload: Uint8Array, crc: number): boolean {

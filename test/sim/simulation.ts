@@ -4,6 +4,7 @@
  */
 import { nodeId } from '../../src/raft/types.ts';
 import { ClientMachine } from './cluster/client-machine.ts';
+import type { NodeHistory } from './cluster/node-history.ts';
 import { nodeNames, SimCluster } from './cluster/sim-cluster.ts';
 import { Witness } from './cluster/witness.ts';
 import type { World } from './cluster/world.ts';
@@ -52,7 +53,8 @@ export async function simulate({ seed, print, weather: changes }: SimulationOpti
     peerDuplication: weather.peerDuplication,
     peerReorder: weather.peerReorder,
   });
-  const witness = new Witness(nodeNames(weather.nodes).map(nodeId), scheduler, trace);
+  const ids = nodeNames(weather.nodes + weather.spares).map(nodeId);
+  const witness = new Witness(ids, ids.slice(0, weather.nodes), scheduler, trace);
   const oracle = new Oracle();
   const world: World = { scheduler, random, trace, weather, network, witness, oracle };
   const onRejection = (error: unknown): void => scheduler.fail(error);
@@ -124,25 +126,37 @@ class Run {
 
   /** There is one leader, and everybody has committed something new since. */
   #goOn(since: number): boolean {
-    const nodes = [...this.#world.witness.nodes.values()];
-    if (!nodes.every(({ running, term }) => running && term === nodes[0]?.term)) return false;
-    const leader = nodes.find(({ role }) => role === 'leader');
+    const leader = this.#leader();
     if (leader === undefined) return false;
+    const nodes = this.#membersOf(leader);
+    if (!nodes.every(({ running, term }) => running && term === leader.term)) return false;
     return nodes.every(({ commitIndex }) => commitIndex >= Math.min(since, leader.lastIndex));
   }
 
   #agreed(): boolean {
-    const nodes = [...this.#world.witness.nodes.values()];
-    const leaders = nodes.filter(({ running, role }) => running && role === 'leader');
-    const leader = leaders.find(({ term }) => nodes.every((node) => node.term <= term));
+    const leader = this.#leader();
     if (leader === undefined) return false;
-    return nodes.every(
+    return this.#membersOf(leader).every(
       (node) =>
         node.running &&
         node.commitIndex === leader.lastIndex &&
         node.lastIndex === leader.lastIndex &&
         node.durable.entries.length === node.memory.entries.length,
     );
+  }
+
+  /** Nobody knows of a newer one. */
+  #leader(): NodeHistory | undefined {
+    const nodes = [...this.#world.witness.nodes.values()];
+    const leaders = nodes.filter(({ running, role }) => running && role === 'leader');
+    return leaders.find((leader) => this.#membersOf(leader).every((node) => node.term <= leader.term));
+  }
+
+  /** Those that the leader counts on, unless they came with another disk. */
+  #membersOf({ configuration }: NodeHistory): NodeHistory[] {
+    const members = configuration?.members ?? [];
+    const sound = members.filter(({ id, disk }) => this.#cluster.broker(id)?.diskId === disk);
+    return sound.map(({ id }) => this.#world.witness.node(id));
   }
 
   #answered(): boolean {

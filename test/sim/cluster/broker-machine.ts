@@ -26,8 +26,11 @@ export class BrokerMachine {
   readonly #keyed: SimKeyedState;
   readonly #world: World;
   readonly #random: SimRandom;
-  readonly #config: BrokerConfig;
+  #config: BrokerConfig;
+  readonly address: string;
   readonly clockFault: ClockFault;
+  /** Of the disk it has now; undefined while it has never been used. */
+  diskId: string | undefined;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
   /** Set while the weather keeps it down. */
@@ -58,7 +61,11 @@ export class BrokerMachine {
       electionTimeoutMaxMs: 2 * weather.electionTimeoutMs,
       segmentBytes: weather.segmentBytes,
       cacheBytes: weather.cacheBytes,
+      retentionMs: weather.retentionMs,
+      retentionBytes: weather.retentionBytes,
+      catchUpBytesPerSecond: weather.catchUpBytesPerSecond,
     };
+    this.address = address;
   }
 
   get running(): boolean {
@@ -104,6 +111,16 @@ export class BrokerMachine {
     this.#world.trace.note(this.#world.scheduler.nowMs, this.id, () => (kind === 'power' ? 'loses power' : 'is killed'));
   }
 
+  /** The machine gets a new disk, empty, and its configuration names everybody: alone among new disks, a node would found a group of its own. */
+  exchangeDisk(everybody: BrokerConfig['members']): void {
+    this.#config = { ...this.#config, members: everybody };
+    this.crash('power');
+    this.disk.wipe();
+    this.#keyed.wipe();
+    this.diskId = undefined;
+    this.#world.witness.node(this.id).wiped();
+  }
+
   powerOn(): void {
     this.#world.network.powerOn(this.host);
   }
@@ -138,6 +155,7 @@ export class BrokerMachine {
     const opened = await openDataDirectory(disk, dataDir, this.id, whole, witnessedEvents(events, logWitness));
     const { log } = opened;
     witness.opened(this.id, log.restored);
+    this.diskId = opened.identity.diskId;
     return { ...opened, log: new ObservedLog(log, logWitness) };
   }
 

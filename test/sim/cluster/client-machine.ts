@@ -33,7 +33,7 @@ export class ClientMachine {
 
   start(): void {
     if (this.running) return;
-    const { scheduler, network, oracle } = this.#world;
+    const { scheduler, network, oracle, weather } = this.#world;
     this.#starts += 1;
     this.done = false;
     const { name } = this;
@@ -47,6 +47,7 @@ export class ClientMachine {
       clock: process.clock,
       random,
       oracle,
+      firstOffset: weather.retentionMs > 0 || weather.retentionBytes > 0 ? 'earliest' : 0,
       guard: (look) => guard(look, (error) => scheduler.fail(error)),
       closing: () => this.#closing,
       onDeath: (task) => process.onDeath(task),

@@ -1,7 +1,9 @@
 /** What one node has written, made durable, committed and applied, over all runs of its process: seen from outside, at its log. */
 import { crc32c } from '@node-rs/crc32';
 import { assert } from '../../../src/base/assert.ts';
+import type { Configuration } from '../../../src/raft/configuration.ts';
 import type { Role } from '../../../src/raft/effects.ts';
+import { isBehind } from '../../../src/raft/log-position.ts';
 import type { Entry, HardState, LogIndex, NodeId, RestoredLog, Term, WriteUnit } from '../../../src/raft/types.ts';
 
 /** An entry without its payload. */
@@ -18,6 +20,13 @@ export interface LogImage {
   readonly entries: EntryPrint[];
 }
 
+/** What a snapshot stands for: all that was committed up to where it was made. */
+export interface SnapshotContent {
+  at(index: number): EntryPrint | undefined;
+}
+
+const NO_SNAPSHOTS: SnapshotContent = { at: () => undefined };
+
 export class NodeHistory {
   readonly id: NodeId;
   /** With everything the log has taken, durable or not. */
@@ -32,9 +41,28 @@ export class NodeHistory {
   /** Of this run of the process. */
   commitIndex = 0 as LogIndex;
   appliedIndex = 0 as LogIndex;
+  /** Of the newest snapshot that took the place of its log in this run. */
+  restoredIndex = 0 as LogIndex;
 
-  constructor(id: NodeId) {
+  /** In force as far as it has said. */
+  configuration: Configuration | undefined;
+  /** What a disk fault took, at its index: the node promised it once, and goes on voting as if it had it. */
+  #lost: readonly EntryPrint[] = [];
+  readonly #committed: SnapshotContent;
+
+  constructor(id: NodeId, committed: SnapshotContent = NO_SNAPSHOTS) {
     this.id = id;
+    this.#committed = committed;
+  }
+
+  /** Whether the node has this entry on its disk, or had it and still keeps its promise. */
+  holds(index: number, term: number): boolean {
+    return (this.durable.entries[index]?.term ?? this.#lost[index]?.term) === term;
+  }
+
+  /** Still lacks what it once had. */
+  get isShort(): boolean {
+    return this.#lost.length > this.durable.entries.length;
   }
 
   get lastIndex(): number {
@@ -47,13 +75,14 @@ export class NodeHistory {
   }
 
   take(unit: WriteUnit): void {
+    if (unit.reset !== undefined) this.restoredIndex = unit.reset.index;
     this.pending.push(unit);
-    applyUnit(this.memory, unit);
+    applyUnit(this.memory, unit, this.#committed);
   }
 
   written(sequence: number): void {
     while (this.pending[0] !== undefined && this.pending[0].sequence <= sequence) {
-      applyUnit(this.durable, this.pending.shift() as WriteUnit);
+      applyUnit(this.durable, this.pending.shift() as WriteUnit, this.#committed);
     }
   }
 
@@ -72,10 +101,10 @@ export class NodeHistory {
     const images: LogImage[] = [copyImage(this.durable)];
     for (const unit of this.pending) {
       const next = copyImage(images.at(-1) as LogImage);
-      applyUnit(next, unit);
+      applyUnit(next, unit, this.#committed);
       images.push(next);
     }
-    const found = images.findLast((image) => equals(image, restored));
+    const found = images.findLast((image) => equals(image, restored)) ?? this.#cut(images, restored);
     if (found === undefined) return false;
     this.pending = [];
     setImage(this.memory, found);
@@ -85,7 +114,29 @@ export class NodeHistory {
     this.term = restored.hardState.term;
     this.commitIndex = 0 as LogIndex;
     this.appliedIndex = 0 as LogIndex;
+    this.restoredIndex = 0 as LogIndex;
     return true;
+  }
+
+  /** The disk is a new one: nothing is left of what it held, and nothing of what the node promised may count. */
+  wiped(): void {
+    setImage(this.memory, emptyImage());
+    setImage(this.durable, emptyImage());
+    this.pending = [];
+    this.#lost = [];
+  }
+
+  /** A disk fault took the end of the log, and the log says so: what is left is right, and what it says it lacks covers the rest. */
+  #cut(images: readonly LogImage[], restored: RestoredLog): LogImage | undefined {
+    const { floor, lastIndex, hardState } = restored;
+    const whole = images[0] as LogImage;
+    const last = whole.entries.at(-1) as EntryPrint;
+    if (floor === undefined || isBehind(floor, last) || hardState.term < whole.hardState.term) return undefined;
+    const cut = images.map((image) => ({ hardState, entries: image.entries.slice(0, lastIndex + 1) }));
+    const found = cut.findLast((image) => equals(image, restored));
+    if (found === undefined) return undefined;
+    this.#lost = [...whole.entries, ...this.#lost.slice(whole.entries.length)];
+    return found;
   }
 }
 
@@ -109,8 +160,12 @@ function setImage(image: LogImage, to: LogImage): void {
   for (const entry of to.entries) image.entries.push(entry);
 }
 
-function applyUnit(image: LogImage, unit: WriteUnit): void {
+function applyUnit(image: LogImage, unit: WriteUnit, committed: SnapshotContent): void {
   image.hardState = unit.hardState;
+  if (unit.reset !== undefined) {
+    image.entries.length = 1;
+    for (let index = 1; index <= unit.reset.index; index += 1) image.entries.push(committed.at(index) as EntryPrint);
+  }
   if (unit.truncateFrom !== undefined) image.entries.length = unit.truncateFrom;
   for (const entry of unit.entries) {
     assert(image.entries.length === entry.index, `entry ${entry.index} where ${image.entries.length} belongs`);
@@ -119,7 +174,8 @@ function applyUnit(image: LogImage, unit: WriteUnit): void {
 }
 
 function equals(image: LogImage, restored: RestoredLog): boolean {
-  const { hardState, lastIndex, termRuns } = restored;
+  const { hardState, lastIndex, termRuns, base } = restored;
+  if (image.entries[base.index]?.term !== base.term) return false;
   if (image.entries.length - 1 !== lastIndex) return false;
   if (image.hardState.term !== hardState.term || image.hardState.vote !== hardState.vote) return false;
   for (const [at, { term, firstIndex }] of termRuns.entries()) {

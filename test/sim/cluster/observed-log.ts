@@ -9,7 +9,7 @@ import type {
   WriteSequence,
   WriteUnit,
 } from '../../../src/raft/types.ts';
-import type { RaftLog, RaftLogEvents } from '../../../src/storage/raft-log.ts';
+import type { LogRecovery, RaftLog, RaftLogEvents } from '../../../src/storage/raft-log.ts';
 
 export interface LogWitness {
   writing(unit: WriteUnit): void;
@@ -38,6 +38,10 @@ export class ObservedLog implements RaftLog {
 
   get restored(): RestoredLog {
     return this.#log.restored;
+  }
+
+  get recovery(): LogRecovery {
+    return this.#log.recovery;
   }
 
   get base(): LogBase {

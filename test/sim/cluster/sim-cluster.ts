@@ -1,5 +1,5 @@
 /** A whole simulated cluster: brokers, routers, clients. */
-import { nodeId } from '../../../src/raft/types.ts';
+import { type NodeId, nodeId } from '../../../src/raft/types.ts';
 import { Operator } from '../workload/operating.ts';
 import { createTopic } from '../workload/preparing.ts';
 import type { ProducingOptions } from '../workload/producing.ts';
@@ -22,10 +22,14 @@ export class SimCluster {
 
   constructor(world: World) {
     const { weather } = world;
-    const members = nodeNames(weather.nodes).map((id) => ({ id, address: `${id}:9000` }));
+    const all = nodeNames(weather.nodes + weather.spares).map((id) => ({ id, address: `${id}:9000` }));
+    const founders = all.slice(0, weather.nodes);
     this.routers = names('r', weather.routers).map((host) => new RouterMachine(host, world));
     this.routerAddresses = this.routers.map(({ address }) => address);
-    this.brokers = members.map(({ id }) => new BrokerMachine(nodeId(id), world, members, this.routerAddresses));
+    this.brokers = all.map((self) => {
+      const known = founders.includes(self) ? founders : [...founders, self];
+      return new BrokerMachine(nodeId(self.id), world, known, this.routerAddresses);
+    });
     const client = (host: string, program: ConstructorParameters<typeof ClientMachine>[3]): ClientMachine =>
       new ClientMachine(host, world, this.routerAddresses, program);
     const options: ProducingOptions = weather;
@@ -33,6 +37,10 @@ export class SimCluster {
     this.readers = names('c', weather.readers).map((host) => client(host, following));
     this.operatorMachine = client('op', this.operator.program);
     this.preparer = client('setup', (context) => createTopic(context, weather.queues));
+  }
+
+  broker(id: NodeId): BrokerMachine | undefined {
+    return this.brokers.find((broker) => broker.id === id);
   }
 
   get hosts(): readonly string[] {

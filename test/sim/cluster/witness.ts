@@ -28,17 +28,18 @@ export class Witness {
   readonly #trace: Trace;
   readonly #invariants: readonly Invariant[];
 
-  constructor(ids: readonly NodeId[], scheduler: Scheduler, trace: Trace) {
+  /** `founders` of `ids` are the first voters. */
+  constructor(ids: readonly NodeId[], founders: readonly NodeId[], scheduler: Scheduler, trace: Trace) {
     this.#scheduler = scheduler;
     this.#trace = trace;
-    for (const id of ids) this.nodes.set(id, new NodeHistory(id));
+    for (const id of ids) this.nodes.set(id, new NodeHistory(id, this.committed));
     this.#invariants = [
       this.elections,
       new OneVotePerTerm(),
       new LogMatching(),
       new LeaderCompleteness(this.committed),
       new StateMachineSafety(this.committed),
-      new CommittedNeverChanges(this.committed, this.nodes, () => [ids]),
+      new CommittedNeverChanges(this.committed, this.nodes, (node) => votersOf(node, founders)),
       new Monotone(),
       new NoTruncationBelowCommit(this.committed),
       new AcknowledgedIsDurable(),
@@ -109,6 +110,7 @@ export class Witness {
     if (status !== undefined) {
       node.role = status.role;
       node.term = status.term;
+      node.configuration = status.configuration;
       this.#trace.note(
         this.#scheduler.nowMs,
         node.id,
@@ -131,4 +133,10 @@ export class Witness {
       throw error;
     }
   }
+}
+
+function votersOf({ configuration }: NodeHistory, founders: readonly NodeId[]): readonly (readonly NodeId[])[] {
+  if (configuration === undefined) return [founders];
+  const { voters, outgoing } = configuration;
+  return outgoing.length > 0 ? [voters, outgoing] : [voters];
 }

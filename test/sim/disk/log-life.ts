@@ -116,13 +116,15 @@ export class LogLives {
 
   #write(log: RaftLog, sequence: WriteSequence): void {
     const { random } = this.#machine;
-    const before = trimmedTo(this.#states.at(-1) as LogState, log.base.index);
+    // Not trimmed: after a crash the log may have its old base.
+    const before = this.#states.at(-1) as LogState;
+    const dropped = Math.max(0, log.base.index - before.base.index);
     this.#units += 1;
     const vote = random.pick([undefined, nodeId('n1'), nodeId('n2')]);
     const hardState = random.chance(0.2) ? { term: term(before.hardState.term + 1), vote } : before.hardState;
     if (random.chance(0.03)) return this.#reset(log, sequence, before, hardState);
-    const truncates = before.payloads.length > 0 && random.chance(0.1);
-    const first = truncates ? random.between(1, before.payloads.length) : before.payloads.length + 1;
+    const truncates = before.payloads.length > dropped && random.chance(0.1);
+    const first = truncates ? random.between(dropped + 1, before.payloads.length) : before.payloads.length + 1;
     const count = truncates ? random.between(1, 3) : random.between(0, 3);
     const payloads = this.#payloads(count, hardState.term);
     const firstIndex = before.base.index + first;

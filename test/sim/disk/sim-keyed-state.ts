@@ -75,6 +75,14 @@ export class SimKeyedState {
     this.#versions = [kept];
   }
 
+  /** A new, empty disk in the place of this one. Nobody uses it at the moment. */
+  wipe(): void {
+    assert(this.#holder === undefined, 'the machine is off');
+    this.#dropped += this.#versions.length;
+    this.#versions = [undefined];
+    this.#leftOpen = false;
+  }
+
   get #newest(): Tree {
     return this.#versions.at(-1);
   }

@@ -1,8 +1,10 @@
 /** Makes the weather: draws faults, and ends each after a while. */
+import type { Configuration } from '../../../src/raft/configuration.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
+import { drawChange, lostMembers } from './member-changes.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
 export class Nemesis {
@@ -77,6 +79,10 @@ export class Nemesis {
         return this.#stop(this.#random.pick(brokers));
       case 'transferLeader':
         return this.#transfer();
+      case 'changeMembers':
+        return this.#changeMembers();
+      case 'wipeDisk':
+        return this.#wipe(this.#random.pick(brokers));
       case 'partition':
         return this.#partition();
       case 'isolateLeader':
@@ -147,6 +153,48 @@ export class Nemesis {
     const to = this.#random.chance(0.5) ? '' : this.#random.pick(this.#cluster.brokers).id;
     this.#cluster.operator.transferLeader(to);
     return true;
+  }
+
+  #changeMembers(): boolean {
+    const configuration = this.#settledConfiguration();
+    if (configuration === undefined || this.#cluster.operator.pending > 0) return false;
+    const change = drawChange(this.#random, configuration, this.#cluster.brokers);
+    if (change === undefined) return false;
+    this.#note('operator', `asks for ${JSON.stringify(change)}`);
+    this.#cluster.operator.changeMembers(change);
+    return true;
+  }
+
+  /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
+  #wipe(broker: BrokerMachine): boolean {
+    const configuration = this.#settledConfiguration();
+    if (configuration === undefined || this.#cluster.operator.pending > 0 || !broker.up || broker.held) return false;
+    const { voters } = configuration;
+    const lost = lostMembers(configuration, this.#cluster.brokers);
+    if (voters.includes(broker.id) && (voters.length < 3 || lost.length > 0)) return false;
+    this.#note(broker.host, 'gets a new disk');
+    broker.exchangeDisk(this.#cluster.brokers.map(({ id, address }) => ({ id, address })));
+    broker.held = true;
+    this.#later(0, 2_000, () => {
+      broker.held = false;
+      broker.powerOn();
+      broker.start();
+    });
+    return true;
+  }
+
+  /** What all members agree on; undefined while they do not. */
+  #settledConfiguration(): Configuration | undefined {
+    const { witness } = this.#world;
+    const leader = this.#leader();
+    const configuration = leader && witness.node(leader.id).configuration;
+    if (configuration === undefined || configuration.outgoing.length > 0) return undefined;
+    const text = JSON.stringify(configuration);
+    const lost = lostMembers(configuration, this.#cluster.brokers);
+    const agree = configuration.voters.every(
+      (id) => lost.includes(id) || JSON.stringify(witness.node(id).configuration ?? configuration) === text,
+    );
+    return agree ? configuration : undefined;
   }
 
   #partition(): boolean {

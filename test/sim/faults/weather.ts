@@ -2,7 +2,10 @@
 import type { SimRandom } from '../engine/sim-random.ts';
 
 export interface Weather {
+  /** That found the group. */
   readonly nodes: number;
+  /** That belong to it later, or never. */
+  readonly spares: number;
   readonly routers: number;
   readonly producers: number;
   readonly readers: number;
@@ -29,6 +32,11 @@ export interface Weather {
     readonly maxUncommittedBytes: number;
   };
   readonly segmentBytes: number;
+  /** 0: nothing is ever dropped for its age, its size. */
+  readonly retentionMs: number;
+  readonly retentionBytes: number;
+  /** Of what those that are far behind may take. */
+  readonly catchUpBytesPerSecond: number;
   readonly cacheBytes: number;
   readonly maxRecordBytes: number;
   readonly meanPauseMs: number;
@@ -57,6 +65,8 @@ export const FAULT_KINDS = [
   'slowDisk',
   'fillDisk',
   'failSync',
+  'changeMembers',
+  'wipeDisk',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -81,11 +91,14 @@ const MOST: Readonly<Record<FaultKind, number>> = {
   slowDisk: 0.2,
   fillDisk: 0.1,
   failSync: 0.1,
+  changeMembers: 1,
+  wipeDisk: 0.1,
 };
 
 export function drawWeather(random: SimRandom): Weather {
   const drawn = draw(random);
-  return random.chance(0.2) ? { ...drawn, ...duel(drawn, random) } : drawn;
+  if (random.chance(0.2)) return { ...drawn, ...duel(drawn, random) };
+  return random.chance(0.3) ? { ...drawn, ...comingAndGoing(drawn, random) } : drawn;
 }
 
 /**
@@ -113,6 +126,15 @@ function duel(drawn: Weather, random: SimRandom): Partial<Weather> {
   };
 }
 
+/** Members come and go all the time, on disks that are exchanged. */
+function comingAndGoing(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: random.pick([1, 3, 3, 5]),
+    spares: 2,
+    rates: { ...drawn.rates, changeMembers: 0.2 + 2 * random.fraction(), wipeDisk: random.pick([0, 0.2]) },
+  };
+}
+
 function draw(random: SimRandom): Weather {
   const some = (most: number): number => (random.chance(0.5) ? random.fraction() * most : 0);
   // Now and then everything comes at once.
@@ -120,13 +142,15 @@ function draw(random: SimRandom): Weather {
   const rates = Object.fromEntries(FAULT_KINDS.map((kind) => [kind, storm * some(MOST[kind])])) as Record<FaultKind, number>;
   return {
     nodes: random.pick([1, 3, 3, 3, 3, 3, 5, 5]),
+    spares: 0,
     routers: random.between(1, 2),
     producers: random.between(1, 3),
     readers: random.between(1, 2),
     queues: random.between(1, 4),
     safetyMs: random.between(5_000, 30_000),
     quiet: random.chance(0.2),
-    rates,
+    // Only where there is somebody to come: see `comingAndGoing`.
+    rates: { ...rates, changeMembers: 0, wipeDisk: 0 },
     peerLoss: some(0.2),
     peerDuplication: some(0.2),
     peerReorder: some(0.2),
@@ -140,6 +164,9 @@ function draw(random: SimRandom): Weather {
       maxUncommittedBytes: random.pick([2_000, 100_000, 64 * 1024 * 1024]),
     },
     segmentBytes: random.pick([16, 64, 256]) * 1024,
+    retentionMs: random.pick([0, 0, 1_000, 5_000]),
+    retentionBytes: random.pick([0, 0, 5_000, 50_000]),
+    catchUpBytesPerSecond: random.pick([20_000, 1024 * 1024]),
     cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
     maxRecordBytes: random.pick([10, 100, 1_000]),
     meanPauseMs: random.pick([20, 100, 300, 1_000]),

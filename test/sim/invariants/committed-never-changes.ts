@@ -6,7 +6,7 @@ import type { NodeHistory } from '../cluster/node-history.ts';
 import { check, type Invariant } from './invariant.ts';
 
 /** The sets of voters of which each must have a quorum at this moment: one, or two in a joint configuration. */
-export type VoterSets = () => readonly (readonly NodeId[])[];
+export type VoterSets = (committer: NodeHistory) => readonly (readonly NodeId[])[];
 
 /**
  * What is committed is committed for ever (paper 5.4), and is durable on a quorum at the moment when somebody first calls it so. Looks at
@@ -25,6 +25,15 @@ export class CommittedNeverChanges implements Invariant {
 
   stepped(node: NodeHistory, input: Input, { commitIndex, write, status }: Effects): void {
     if (commitIndex === undefined) return;
+    if (write?.reset !== undefined) {
+      const known = this.#committed.at(write.reset.index);
+      check(
+        known?.term === write.reset.term,
+        'Committed Never Changes',
+        () => `${node.id} takes a snapshot of ${write.reset?.index} in term ${write.reset?.term}, committed was ${known?.term}`,
+      );
+      return;
+    }
     const term = status?.term ?? node.term;
     for (let index = node.commitIndex + 1; index <= commitIndex; index += 1) {
       // The step that commits may have brought the entry too: then the log has not taken it yet.
@@ -50,14 +59,14 @@ export class CommittedNeverChanges implements Invariant {
         () => `${node.id} commits entry ${index} in the step that brings it`,
       );
       if (own?.crc === undefined) continue;
-      this.#checkQuorum(index, own.term);
+      this.#checkQuorum(node, index, own.term);
       this.#committed.add({ ...own, crc: own.crc }, term);
     }
   }
 
-  #checkQuorum(index: number, term: number): void {
-    for (const voters of this.#voterSets()) {
-      const holders = voters.filter((id) => this.#nodes.get(id)?.durable.entries[index]?.term === term);
+  #checkQuorum(committer: NodeHistory, index: number, term: number): void {
+    for (const voters of this.#voterSets(committer)) {
+      const holders = voters.filter((id) => this.#nodes.get(id)?.holds(index, term));
       check(
         holders.length * 2 > voters.length,
         'Committed On A Durable Quorum',

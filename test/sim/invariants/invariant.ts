@@ -1,5 +1,5 @@
 /** What must hold at every step, whatever happens. One file each, named as in the Raft paper where it has a name there. */
-import type { Effects } from '../../../src/raft/effects.ts';
+import type { Effects, Status } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
 import type { PeerMessage } from '../../../src/raft/messages.ts';
 import type { Entry, NodeId, RestoredLog, WriteUnit } from '../../../src/raft/types.ts';
@@ -30,4 +30,9 @@ export class Violation extends Error {
 
 export function check(condition: boolean, invariant: string, why: () => string): void {
   if (!condition) throw new Violation(invariant, why());
+}
+
+/** Not one who led already, and whose group changed. */
+export function takesOffice(node: NodeHistory, status: Status): boolean {
+  return status.role === 'leader' && (node.role !== 'leader' || node.term !== status.term);
 }

@@ -2,7 +2,7 @@ import type { Effects } from '../../../src/raft/effects.ts';
 import type { Input } from '../../../src/raft/inputs.ts';
 import type { Committed } from '../cluster/committed.ts';
 import type { NodeHistory } from '../cluster/node-history.ts';
-import { check, type Invariant } from './invariant.ts';
+import { check, type Invariant, takesOffice } from './invariant.ts';
 
 /** Leader Completeness (paper 5.4): who is elected has every entry that was committed in a former term. */
 export class LeaderCompleteness implements Invariant {
@@ -13,7 +13,7 @@ export class LeaderCompleteness implements Invariant {
   }
 
   stepped(node: NodeHistory, _input: Input, { status }: Effects): void {
-    if (status?.role !== 'leader') return;
+    if (status === undefined || !takesOffice(node, status)) return;
     for (let index = this.#committed.lastIndex as number; index > 0; index -= 1) {
       const entry = this.#committed.at(index);
       // A leader of an older term, elected by votes that were long on their way, can commit nothing any more.

@@ -21,7 +21,8 @@ export class Monotone implements Invariant {
 
   applied(node: NodeHistory, entry: Entry, _print: EntryPrint): void {
     // The first of a run goes on where the stored state ends.
-    const follows = node.appliedIndex === 0 || entry.index === node.appliedIndex + 1;
+    // After a snapshot was taken in, it goes on behind that.
+    const follows = node.appliedIndex === 0 || entry.index === node.appliedIndex + 1 || entry.index === node.restoredIndex + 1;
     check(follows, 'Monotone Applied', () => `${node.id} applies entry ${entry.index} after ${node.appliedIndex}`);
     node.appliedIndex = entry.index as LogIndex;
   }

@@ -20,6 +20,9 @@ interface Sent {
   place: Place | undefined;
 }
 
+/** Whatever comes first is right. */
+const EARLIEST = -1;
+
 export class Oracle {
   readonly #sent = new Map<string, Sent>();
   readonly #places = new Map<string, string>();
@@ -59,9 +62,9 @@ export class Oracle {
     this.#failed += 1;
   }
 
-  /** A reader begins, or begins again, with the first offset of the queue. */
-  readingFrom(reader: string, queue: number, offset: number): void {
-    this.#progress.set(`${reader}/${queue}`, offset);
+  /** A reader begins, or begins again, with this offset of the queue; `earliest`: with the first that is still held, whichever that is. */
+  readingFrom(reader: string, queue: number, offset: number | 'earliest'): void {
+    this.#progress.set(`${reader}/${queue}`, offset === 'earliest' ? EARLIEST : offset);
     for (const key of [...this.#progress.keys()]) if (key.startsWith(`${reader}/${queue} `)) this.#progress.delete(key);
   }
 
@@ -71,7 +74,7 @@ export class Oracle {
     const key = `${reader}/${queue}`;
     const expected = this.#progress.get(key) ?? 0;
     check(
-      offset === expected,
+      offset === expected || expected === EARLIEST,
       'Nothing Missed, Nothing Twice',
       () => `${reader} reads offset ${offset} of queue ${queue}, ${expected} was next`,
     );
@@ -92,6 +95,8 @@ export class Oracle {
     for (const [serial, { outcome, place }] of this.#sent) {
       if (outcome !== 'acknowledged' || place === undefined) continue;
       const read = this.#progress.get(`${reader}/${place.queue}`) ?? 0;
+      // Nothing is held of the queue any more.
+      if (read === EARLIEST) continue;
       check(
         place.offset < read,
         'Acknowledged Is There',

@@ -1,4 +1,5 @@
 /** The operator: does what people do with the command line, when told to. */
+import type { MemberChange } from '../../../src/client/index.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { ProgramContext } from './program.ts';
 
@@ -15,6 +16,10 @@ export class Operator {
 
   transferLeader(to: string): void {
     this.#call(({ client }) => client.admin.transferLeader('g1', to, { timeoutMs: 2_000 }));
+  }
+
+  changeMembers(change: MemberChange): void {
+    this.#call(({ client }) => client.admin.changeMembers('g1', change, { timeoutMs: 5_000 }));
   }
 
   #call(act: (context: ProgramContext) => Promise<unknown>): void {

@@ -14,6 +14,8 @@ export interface ProgramContext {
   readonly clock: Clock;
   readonly random: SimRandom;
   readonly oracle: Oracle;
+  /** What a reader of everything begins with: 0, unless something is dropped as time goes by. */
+  readonly firstOffset: 0 | 'earliest';
   /** The oracle's word is final: what it throws ends the run. */
   guard<Result>(look: () => Result): Result;
   /** No further records are to be sent; what is under way may end. */

@@ -6,6 +6,7 @@ import { sleep } from './sleep.ts';
 /** Reads every queue from its beginning and follows it, for ever. */
 export async function following(context: ProgramContext): Promise<void> {
   for (;;) {
+    for (let queue = 0; queue < 64; queue += 1) context.oracle.readingFrom(context.name, queue, context.firstOffset);
     try {
       for await (const { queue, offset, value } of context.client.reader({ topic: TOPIC, from: 'earliest' })) {
         context.guard(() => context.oracle.read(context.name, { queue, offset }, serialOf(value)));
@@ -13,14 +14,13 @@ export async function following(context: ProgramContext): Promise<void> {
     } catch (error) {
       await afterFailure(error, context);
     }
-    for (let queue = 0; queue < 64; queue += 1) context.oracle.readingFrom(context.name, queue, 0);
   }
 }
 
 /** Reads all there is, once. Resolves when it was read to its end. */
 export async function readAll(context: ProgramContext): Promise<void> {
   for (;;) {
-    for (let queue = 0; queue < 64; queue += 1) context.oracle.readingFrom(context.name, queue, 0);
+    for (let queue = 0; queue < 64; queue += 1) context.oracle.readingFrom(context.name, queue, context.firstOffset);
     try {
       for await (const { queue, offset, value } of context.client.reader({ topic: TOPIC, from: 'earliest', untilEnd: true })) {
         context.guard(() => context.oracle.read(context.name, { queue, offset }, serialOf(value)));

@@ -49,6 +49,8 @@ export class TestClock implements Clock {
 /** A log with what it said, and a core's part: numbering of write units. */
 export class LogFixture {
   readonly written: [number, number][] = [];
+  readonly damaged: number[] = [];
+  readonly damagedStructure: string[] = [];
   failure: Error | undefined;
   log!: RaftLog;
   sequence = 0;
@@ -67,6 +69,8 @@ export class LogFixture {
           fixture.written.push([sequence, writtenTerm]);
           fixture.#wake();
         },
+        onDamaged: (index) => fixture.damaged.push(index),
+        onDamagedStructure: (what) => fixture.damagedStructure.push(what),
         onFailed: (error) => {
           if (fixture.failure !== undefined) throw new Error('failed twice');
           fixture.failure = error;

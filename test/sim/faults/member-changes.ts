@@ -1,0 +1,37 @@
+/** What an operator asks of a group, within what can go well: learners come, get the vote, members leave, lost ones are replaced. */
+import type { MemberChange } from '../../../src/client/index.ts';
+import { type Configuration, memberOf } from '../../../src/raft/configuration.ts';
+import type { NodeId } from '../../../src/raft/types.ts';
+import type { BrokerMachine } from '../cluster/broker-machine.ts';
+import type { SimRandom } from '../engine/sim-random.ts';
+
+/** Members whose disk is no longer the one they are counted with. */
+export function lostMembers({ members }: Configuration, brokers: readonly BrokerMachine[]): NodeId[] {
+  const lost = members.filter(({ id, disk }) => brokers.find((broker) => broker.id === id)?.diskId !== disk);
+  return lost.map(({ id }) => id);
+}
+
+export function drawChange(
+  random: SimRandom,
+  configuration: Configuration,
+  brokers: readonly BrokerMachine[],
+): MemberChange | undefined {
+  const { members, voters } = configuration;
+  const lost = lostMembers(configuration, brokers);
+  const lostVoter = lost.find((id) => voters.includes(id));
+  // A voter less, while one is lost already, might be one too many: first the lost one goes.
+  if (lostVoter !== undefined) return { remove: [lostVoter] };
+  const learners = members.map(({ id }) => id).filter((id) => !voters.includes(id));
+  const strangers = brokers.filter(({ id }) => memberOf(configuration, id) === undefined || lost.includes(id));
+  const changes: MemberChange[] = [];
+  if (strangers.length > 0) {
+    const { id: node, address } = random.pick(strangers);
+    changes.push({ addLearners: [{ node, address }] });
+  }
+  if (learners.length > 0) {
+    changes.push({ promote: learners }, { promote: learners }, { remove: [random.pick(learners)] });
+    if (voters.length > 1) changes.push({ promote: [random.pick(learners)], remove: [random.pick(voters)] });
+  }
+  if (voters.length > 1) changes.push({ remove: [random.pick(voters)] });
+  return changes.length === 0 ? undefined : random.pick(changes);
+}
