@@ -13,6 +13,8 @@ export interface BrokerEnvironment extends Environment {
   readonly observer?: ReplicaObserver | undefined;
   /** Limits of consensus other than the usual ones: small ones bring about what happens once in a blue moon. */
   readonly raftLimits?: Partial<RaftConfig> | undefined;
+  /** Of a snapshot that is fetched, in one answer. */
+  readonly snapshotPieceBytes?: number | undefined;
 }
 
 export const brokerMachine: BrokerEnvironment = {

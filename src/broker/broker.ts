@@ -96,6 +96,7 @@ export async function startBroker(
     log,
     snapshots,
     catchUpBytesPerSecond: config.catchUpBytesPerSecond,
+    snapshotPieceBytes: environment.snapshotPieceBytes,
     network,
     stateMachine: state,
     clock,

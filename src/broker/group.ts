@@ -62,6 +62,8 @@ export class Group {
       throw new LograftError('NO_LEADER', `${why}: try again, or read what is committed here (COMMITTED_LOCAL)`);
     }
     await this.replica.whenApplied(index);
+    // A replica that stops lets everybody go, whether they have what they waited for or not.
+    if (this.replica.appliedIndex < index) throw this.#stopping();
   }
 
   /** A new leader answers nothing about the state before it has applied all that was committed before it. */
@@ -73,6 +75,7 @@ export class Group {
       timer = this.#clock.after(CATCH_UP_TIMEOUT_MS, () => reject(error));
     });
     await Promise.race([this.replica.whenCaughtUp(), timeout]).finally(() => timer?.cancel());
+    if (!this.replica.caughtUp) throw this.#stopping();
   }
 
   notLeader(): LograftError {
@@ -127,8 +130,12 @@ export class Group {
           `the disk of node ${this.self} is full: nothing was written, all that was stored is kept and readable; free space and try again`,
         );
       case 'stopped':
-        return new LograftError('SHUTTING_DOWN', `node ${this.self} is shutting down: nothing was written, try another node`);
+        return this.#stopping();
     }
+  }
+
+  #stopping(): LograftError {
+    return new LograftError('SHUTTING_DOWN', `node ${this.self} is shutting down: nothing was done, try another node`);
   }
 }
 

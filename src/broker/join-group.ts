@@ -5,8 +5,10 @@ import { type NodeId, nodeId } from '../raft/types.ts';
 import { learnFounding } from '../replica/founding.ts';
 import type { RpcNetwork } from '../replica/rpc-network.ts';
 import type { Environment } from '../rpc/environment.ts';
+import { AdminService, LogService } from '../rpc/protos.ts';
 import type { DataDirectory } from '../storage/data-directory.ts';
 import type { BrokerConfig } from './broker-config.ts';
+import { notYet } from './not-yet.ts';
 
 /** Resolves when the group is founded, however long that takes: until then this node answers those who ask who it is, and nothing else. */
 export async function joinGroup(
@@ -34,7 +36,8 @@ async function askAround(
   const self: NodeId = nodeId(config.nodeId);
   const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
   const disk = storage.identity.diskId;
-  const server = await environment.transport.listen(config.listen, [network.service]);
+  const services = [network.service, notYet(LogService, self), notYet(AdminService, self)];
+  const server = await environment.transport.listen(config.listen, services);
   try {
     const founding = await learnFounding({ self, disk, group: config.group, members, environment, log });
     const mine = founding.members.find(({ id }) => id === self);

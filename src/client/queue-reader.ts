@@ -3,6 +3,7 @@ import { crc32c } from '@node-rs/crc32';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { Position } from '../rpc/generated/lograft/v1/Position.ts';
+import { ReadConsistency as WireConsistency } from '../rpc/generated/lograft/v1/ReadConsistency.ts';
 import type { ReadRequestInput } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponse } from '../rpc/generated/lograft/v1/ReadResponse.ts';
 import { LogService, RecordBatchCodec } from '../rpc/protos.ts';
@@ -17,6 +18,8 @@ export interface ReaderRecord extends RecordView {
   readonly offset: number;
 }
 
+export type ReadConsistency = 'committedLocal' | 'linearizable';
+
 export interface QueueRead {
   readonly topic: string;
   readonly group: string;
@@ -26,8 +29,10 @@ export interface QueueRead {
   readonly until: number | undefined;
   /** Ends at what is committed when the read begins. */
   readonly untilEnd: boolean;
+  readonly consistency: ReadConsistency;
 }
 
+const CONSISTENCY = { committedLocal: WireConsistency.COMMITTED_LOCAL, linearizable: WireConsistency.LINEARIZABLE } as const;
 const RETRY_MS = 50;
 /** A node that is behind what was already read elsewhere catches up, or another one leads: for so long it is asked again. */
 const CATCH_UP_MS = 30_000;
@@ -138,7 +143,8 @@ export class QueueReader {
         ? { fromPosition: from === 'latest' ? Position.LATEST : Position.EARLIEST }
         : { fromOffset: this.#next };
     const until = this.#until === undefined ? {} : { untilOffset: this.#until };
-    return { topic, queue, ...place, ...until, follow: this.#until === undefined && !this.#read.untilEnd };
+    const follow = this.#until === undefined && !this.#read.untilEnd;
+    return { topic, queue, ...place, ...until, follow, consistency: CONSISTENCY[this.#read.consistency] };
   }
 
   *#take(response: ReadResponse): Generator<readonly ReaderRecord[], void, undefined> {

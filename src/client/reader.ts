@@ -3,7 +3,7 @@ import { setMaxListeners } from 'node:events';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { merge } from './merge.ts';
-import { QueueReader, type ReaderRecord } from './queue-reader.ts';
+import { QueueReader, type ReadConsistency, type ReaderRecord } from './queue-reader.ts';
 import type { KnownTopic, RouteBook } from './route-book.ts';
 import type { RouteWatcher } from './route-watcher.ts';
 
@@ -19,6 +19,11 @@ export interface ReaderOptions {
   readonly untilEnd?: boolean;
   /** Goes on as records come. Default: true without `until` and `untilEnd`. False alone means `untilEnd`. */
   readonly follow?: boolean;
+  /**
+   * `committedLocal`: what the node that answers has applied; the default. `linearizable`: everything that was acknowledged to anybody before the read
+   * began is there, even when the node has lost the leadership without knowing it; costs a round trip between the members at the beginning.
+   */
+  readonly consistency?: ReadConsistency;
   /** Aborting it makes the iteration throw CANCELLED. */
   readonly signal?: AbortSignal;
 }
@@ -46,7 +51,8 @@ export async function* readTopic(options: ReaderOptions, host: ReaderHost): Asyn
     const topic = await host.resolveTopic(options.topic, { timeoutMs: RESOLVE_TIMEOUT_MS, signal });
     const untilEnd = options.untilEnd ?? (options.follow === false && options.until === undefined);
     for (const queue of chooseQueues(options, topic)) {
-      const read = { topic: topic.name, group: topic.group, queue, from: options.from, until: options.until, untilEnd };
+      const { from, until, consistency = 'committedLocal' } = options;
+      const read = { topic: topic.name, group: topic.group, queue, from, until, untilEnd, consistency };
       sources.push(new QueueReader(read, host, signal).batches());
     }
     const [only] = sources;

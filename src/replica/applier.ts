@@ -3,7 +3,7 @@ import { assert } from '../base/assert.ts';
 import { type Entry, type LogIndex, logIndex } from '../raft/types.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
-import { isDamagedEntry } from './log-errors.ts';
+import { isDamagedEntry, isTrimmed } from './log-errors.ts';
 import type { StateMachine } from './state-machine.ts';
 
 /** Payload that one round reads from the log. */
@@ -55,10 +55,16 @@ export class Applier<Result> {
   async #rounds(): Promise<void> {
     const { stateMachine, log, onRound } = this.#options;
     while (this.#hasWork) {
-      if (log.base.index > stateMachine.appliedIndex) await this.#restore();
+      // A snapshot may take the log's place during any wait: so look again after each.
+      if (log.base.index > stateMachine.appliedIndex) {
+        await this.#restore();
+        continue;
+      }
       const room = stateMachine.waitForRoom();
-      if (room !== undefined) await room;
-      if (!this.#hasWork) return;
+      if (room !== undefined) {
+        await room;
+        continue;
+      }
       const entries = this.#read();
       // Awaiting only what is not there yet keeps the way from commit to answer free of needless turns.
       for (const entry of entries instanceof Promise ? await entries : entries) {
@@ -75,8 +81,8 @@ export class Applier<Result> {
     const entries = log.read(logIndex(stateMachine.appliedIndex + 1), commitIndex(), ROUND_BYTES);
     if (!(entries instanceof Promise)) return entries;
     return entries.catch(async (error) => {
-      if (!isDamagedEntry(error)) throw error;
-      await whenRepaired();
+      if (isDamagedEntry(error)) await whenRepaired();
+      else if (!isTrimmed(error)) throw error;
       return [];
     });
   }

@@ -5,6 +5,11 @@ export function isTrimmed(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'TRIMMED';
 }
 
+/** Terminal: what the disk holds of the last write is not known. */
+export function isRefusalOfDisk(error: unknown): error is StorageError {
+  return error instanceof StorageError && error.code === 'IO';
+}
+
 /** The disk no longer has the entry as it was written. */
 export function isDamagedEntry(error: unknown): boolean {
   return error instanceof StorageError && (error.code as string) === 'DAMAGED_ENTRY';

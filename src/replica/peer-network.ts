@@ -18,7 +18,7 @@ export interface PeerNetwork {
   /** Undefined when the peer does not have it either. Rejects when it cannot be asked. */
   fetchEntry(from: NodeId, at: LogPosition): Promise<Entry | undefined>;
   /** Undefined when the peer no longer has it. Rejects when it cannot be asked. */
-  fetchSnapshot(from: NodeId, at: LogPosition, position: number): Promise<SnapshotPiece | undefined>;
+  fetchSnapshot(from: NodeId, at: LogPosition, position: number, maxBytes: number): Promise<SnapshotPiece | undefined>;
 }
 
 /** What it tells its replica, and asks it for others. */

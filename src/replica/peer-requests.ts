@@ -40,8 +40,13 @@ export class PeerRequests {
     return { index: logIndex(found.index), term: term(found.term), kind: found.kind, payload: found.payload };
   }
 
-  async snapshotPiece(from: NodeId, { index, term: indexTerm }: LogPosition, position: number): Promise<SnapshotPiece | undefined> {
-    const request = { group: this.#group, index, indexTerm, position, maxBytes: MAX_PIECE_BYTES };
+  async snapshotPiece(
+    from: NodeId,
+    { index, term: indexTerm }: LogPosition,
+    position: number,
+    maxBytes: number,
+  ): Promise<SnapshotPiece | undefined> {
+    const request = { group: this.#group, index, indexTerm, position, maxBytes };
     const piece = await orUndefined(this.#channelTo(from).call(PeerService.FetchSnapshot, request, { timeoutMs: TIMEOUT_MS }));
     if (piece === undefined) return undefined;
     const { content, totalBytes, crc32c: crc, configuration } = piece;

@@ -22,6 +22,7 @@ import { Applier } from './applier.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { isDamagedEntry, isTrimmed } from './log-errors.ts';
 import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
+import { MAX_PIECE_BYTES } from './peer-requests.ts';
 import { type OnOutcome, PendingProposals } from './pending-proposals.ts';
 import { ReadBarrier } from './read-barrier.ts';
 import { Repairs } from './repairs.ts';
@@ -45,6 +46,8 @@ export interface ReplicaOptions<Result> {
   readonly logger: Logger;
   /** What followers that are far behind may take of this node's disk and network, each. */
   readonly catchUpBytesPerSecond: number;
+  /** Of a snapshot, in one answer. Default 1 MiB, the most that is given. */
+  readonly snapshotPieceBytes?: number | undefined;
   /** Role, term, leader or members changed. */
   readonly onStatus: (status: Status) => void;
   /** Terminal: nothing more will be acknowledged, the process must exit. */
@@ -146,6 +149,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       logger,
       bytesPerSecond: catchUpBytesPerSecond,
+      pieceBytes: options.snapshotPieceBytes ?? MAX_PIECE_BYTES,
+      onFailed,
       onFetched: (base) => this.#step({ type: 'snapshotFetched', base }),
     });
     network.setMembers(this.#core.status.configuration.members);

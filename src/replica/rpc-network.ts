@@ -102,8 +102,8 @@ export class RpcNetwork implements PeerNetwork {
     return this.#requests.entry(from, at);
   }
 
-  fetchSnapshot(from: NodeId, at: LogPosition, position: number): Promise<SnapshotPiece | undefined> {
-    return this.#requests.snapshotPiece(from, at, position);
+  fetchSnapshot(from: NodeId, at: LogPosition, position: number, maxBytes: number): Promise<SnapshotPiece | undefined> {
+    return this.#requests.snapshotPiece(from, at, position, maxBytes);
   }
 
   isConnected(peer: NodeId): boolean {

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
 import type { SnapshotSource } from '../raft/effects.ts';
 import type { LogBase } from '../raft/types.ts';
-import type { SnapshotStore } from '../storage/snapshot-store.ts';
+import type { SnapshotReceiver, SnapshotStore } from '../storage/snapshot-store.ts';
+import { isRefusalOfDisk } from './log-errors.ts';
 import type { PeerNetwork, SnapshotPiece } from './peer-network.ts';
 
 export interface SnapshotFetchOptions {
@@ -12,6 +13,10 @@ export interface SnapshotFetchOptions {
   readonly clock: Clock;
   readonly bytesPerSecond: number;
   readonly logger: Logger;
+  /** Asked for at a time. */
+  readonly pieceBytes: number;
+  /** The disk refused. */
+  readonly onFailed: (error: Error) => void;
   /** It is whole, verified and durable. */
   readonly onFetched: (base: LogBase) => void;
 }
@@ -29,17 +34,13 @@ export class SnapshotFetch {
   begin(source: SnapshotSource): void {
     if (this.#fetching || this.#stopped) return;
     this.#fetching = true;
-    const { logger, onFetched } = this.#options;
+    const { onFetched } = this.#options;
     this.#fetch(source)
       .then(
         (base) => {
           if (base !== undefined && !this.#stopped) onFetched(base);
         },
-        (error) =>
-          logger.warn(
-            { from: source.from, snapshot: source.index, error: String(error) },
-            'snapshot not fetched: will be offered again',
-          ),
+        (error) => this.#notFetched(source, error),
       )
       .finally(() => {
         this.#fetching = false;
@@ -64,25 +65,43 @@ export class SnapshotFetch {
       { from: source.from, snapshot: index, bytes, have: receiver.receivedBytes },
       'fetching a snapshot: the log before it is no longer kept',
     );
+    try {
+      if (!(await this.#receiveAll(source, receiver, first))) return undefined;
+      logger.info({ snapshot: index, bytes }, 'snapshot fetched');
+      return base;
+    } finally {
+      // What has come so far is there for the next offer.
+      await receiver.close();
+    }
+  }
+
+  /** False when it cannot be had, or this node stops. */
+  async #receiveAll(source: SnapshotSource, receiver: SnapshotReceiver, first: SnapshotPiece): Promise<boolean> {
     let piece: SnapshotPiece | undefined = receiver.receivedBytes === 0 ? first : undefined;
-    while (receiver.receivedBytes < bytes && !this.#stopped) {
+    while (receiver.receivedBytes < first.totalBytes) {
+      if (this.#stopped) return false;
       piece ??= await this.#piece(source, receiver.receivedBytes);
-      if (piece === undefined || piece.crc !== crc || piece.content.length === 0) {
+      if (piece === undefined || piece.crc !== first.crc || piece.content.length === 0) {
         await receiver.abandon();
-        return undefined;
+        return false;
       }
       await receiver.append(receiver.receivedBytes, piece.content);
       await this.#rest(piece.content.length);
       piece = undefined;
     }
-    if (this.#stopped) return undefined;
     await receiver.finish();
-    logger.info({ snapshot: index, bytes }, 'snapshot fetched');
-    return base;
+    return true;
+  }
+
+  #notFetched({ from, index }: SnapshotSource, error: unknown): void {
+    const { logger, onFailed } = this.#options;
+    if (isRefusalOfDisk(error)) return onFailed(error);
+    logger.warn({ from, snapshot: index, error: String(error) }, 'snapshot not fetched: it will be offered again');
   }
 
   #piece({ from, index, term }: SnapshotSource, position: number): Promise<SnapshotPiece | undefined> {
-    return this.#options.network.fetchSnapshot(from, { index, term }, position);
+    const { network, pieceBytes } = this.#options;
+    return network.fetchSnapshot(from, { index, term }, position, pieceBytes);
   }
 
   #rest(bytes: number): Promise<void> {

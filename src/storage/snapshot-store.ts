@@ -60,6 +60,8 @@ export interface SnapshotReceiver {
   finish(): Promise<void>;
   /** Drops what was received. */
   abandon(): Promise<void>;
+  /** Lets go of it for now: what was received is kept, to be resumed with `receive`. Nothing happens when it has ended. */
+  close(): Promise<void>;
 }
 
 /** Opens `directory`, or makes it. Damaged snapshots are removed, with a note: they can be fetched again. */

@@ -4,8 +4,9 @@
  */
 import { nodeId } from '../../src/raft/types.ts';
 import { ClientMachine } from './cluster/client-machine.ts';
+import { nodeNames } from './cluster/names.ts';
 import type { NodeHistory } from './cluster/node-history.ts';
-import { nodeNames, SimCluster } from './cluster/sim-cluster.ts';
+import { SimCluster } from './cluster/sim-cluster.ts';
 import { Witness } from './cluster/witness.ts';
 import type { World } from './cluster/world.ts';
 import { Scheduler } from './engine/scheduler.ts';
@@ -32,7 +33,13 @@ export interface SimulationResult {
   readonly steps: number;
   readonly simulatedMs: number;
   readonly faults: Readonly<Record<string, number>>;
-  readonly records: { readonly sent: number; readonly acknowledged: number; readonly failed: number; readonly read: number };
+  readonly records: {
+    readonly sent: number;
+    readonly acknowledged: number;
+    readonly failed: number;
+    readonly read: number;
+    readonly latest: number;
+  };
   readonly terms: number;
 }
 

@@ -95,6 +95,7 @@ export class BrokerMachine {
       openStorage: (dataDir, _node, options, events) => this.#openStorage(process, dataDir, options, events),
       observer: this.#world.witness.replicaOf(this.id),
       raftLimits: this.#world.weather.raftLimits,
+      snapshotPieceBytes: this.#world.weather.snapshotPieceBytes,
     };
     startBroker(this.#config, logger, environment).then(
       (broker) => this.#started(process, broker, logger),

@@ -2,6 +2,7 @@
 import { LograftClient } from '../../../src/client/client.ts';
 import { SimProcess } from '../engine/sim-process.ts';
 import type { Program, ProgramContext } from '../workload/program.ts';
+import { brokerAddress, nodeNames } from './names.ts';
 import type { World } from './world.ts';
 
 export class ClientMachine {
@@ -45,6 +46,8 @@ export class ClientMachine {
       name,
       client: new LograftClient({ routers: this.#routers }, environment),
       clock: process.clock,
+      transport: environment.transport,
+      brokers: nodeNames(weather.nodes + weather.spares).map(brokerAddress),
       random,
       oracle,
       firstOffset: weather.retentionMs > 0 || weather.retentionBytes > 0 ? 'earliest' : 0,

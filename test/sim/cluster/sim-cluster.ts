@@ -1,5 +1,6 @@
 /** A whole simulated cluster: brokers, routers, clients. */
 import { type NodeId, nodeId } from '../../../src/raft/types.ts';
+import { readingTheLatest } from '../workload/linearizable.ts';
 import { Operator } from '../workload/operating.ts';
 import { createTopic } from '../workload/preparing.ts';
 import type { ProducingOptions } from '../workload/producing.ts';
@@ -7,6 +8,7 @@ import { producing } from '../workload/producing.ts';
 import { following } from '../workload/reading.ts';
 import { BrokerMachine } from './broker-machine.ts';
 import { ClientMachine } from './client-machine.ts';
+import { brokerAddress, names, nodeNames } from './names.ts';
 import { RouterMachine } from './router-machine.ts';
 import type { World } from './world.ts';
 
@@ -22,7 +24,7 @@ export class SimCluster {
 
   constructor(world: World) {
     const { weather } = world;
-    const all = nodeNames(weather.nodes + weather.spares).map((id) => ({ id, address: `${id}:9000` }));
+    const all = nodeNames(weather.nodes + weather.spares).map((id) => ({ id, address: brokerAddress(id) }));
     const founders = all.slice(0, weather.nodes);
     this.routers = names('r', weather.routers).map((host) => new RouterMachine(host, world));
     this.routerAddresses = this.routers.map(({ address }) => address);
@@ -34,7 +36,10 @@ export class SimCluster {
       new ClientMachine(host, world, this.routerAddresses, program);
     const options: ProducingOptions = weather;
     this.producers = names('p', weather.producers).map((host) => client(host, producing(options)));
-    this.readers = names('c', weather.readers).map((host) => client(host, following));
+    this.readers = [
+      ...names('c', weather.readers).map((host) => client(host, following)),
+      client('l', readingTheLatest(weather.queues)),
+    ];
     this.operatorMachine = client('op', this.operator.program);
     this.preparer = client('setup', (context) => createTopic(context, weather.queues));
   }
@@ -50,12 +55,4 @@ export class SimCluster {
   get clients(): readonly ClientMachine[] {
     return [...this.producers, ...this.readers];
   }
-}
-
-export function nodeNames(count: number): readonly string[] {
-  return names('n', count);
-}
-
-function names(letter: string, count: number): readonly string[] {
-  return Array.from({ length: count }, (_, at) => `${letter}${at + 1}`);
 }

@@ -35,6 +35,7 @@ export interface Weather {
   /** 0: nothing is ever dropped for its age, its size. */
   readonly retentionMs: number;
   readonly retentionBytes: number;
+  readonly snapshotPieceBytes: number;
   /** Of what those that are far behind may take. */
   readonly catchUpBytesPerSecond: number;
   readonly cacheBytes: number;
@@ -166,6 +167,7 @@ function draw(random: SimRandom): Weather {
     segmentBytes: random.pick([16, 64, 256]) * 1024,
     retentionMs: random.pick([0, 0, 1_000, 5_000]),
     retentionBytes: random.pick([0, 0, 5_000, 50_000]),
+    snapshotPieceBytes: random.pick([100, 1_000, 1024 * 1024]),
     catchUpBytesPerSecond: random.pick([20_000, 1024 * 1024]),
     cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
     maxRecordBytes: random.pick([10, 100, 1_000]),

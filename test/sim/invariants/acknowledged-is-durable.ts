@@ -8,16 +8,16 @@ export class AcknowledgedIsDurable implements Invariant {
   sent(node: NodeHistory, _to: NodeId, message: PeerMessage): void {
     if (message.type !== 'appendAccepted') return;
     const { entries } = node.durable;
+    // Between the acknowledgement and its sending a newer leader may have replaced it, in the same write even: as if the message had been slow.
+    const newer = node.memory.hardState.term > message.term || node.term > message.term;
     const held = entries.length - 1 >= message.matchIndex;
     check(
-      held,
+      held || newer,
       'Acknowledged Is Durable',
       () => `${node.id} acknowledges up to ${message.matchIndex}, durable is ${entries.length - 1}`,
     );
     for (let index = message.matchIndex as number; index > Math.max(0, message.matchIndex - 8); index -= 1) {
       const replaced = entries[index]?.term !== node.entry(index)?.term;
-      // Between the acknowledgement and its sending a newer leader may have replaced it: the disk is then behind the memory.
-      const newer = node.memory.hardState.term > message.term || node.term > message.term;
       check(
         !replaced || newer,
         'Acknowledged Is Durable',

@@ -30,9 +30,17 @@ export class Oracle {
   #acknowledged = 0;
   #failed = 0;
   #reads = 0;
+  readonly #ends = new Map<number, number>();
+  #latest = 0;
 
-  get counts(): { sent: number; acknowledged: number; failed: number; read: number } {
-    return { sent: this.#sent.size, acknowledged: this.#acknowledged, failed: this.#failed, read: this.#reads };
+  get counts(): { sent: number; acknowledged: number; failed: number; read: number; latest: number } {
+    return {
+      sent: this.#sent.size,
+      acknowledged: this.#acknowledged,
+      failed: this.#failed,
+      read: this.#reads,
+      latest: this.#latest,
+    };
   }
 
   get open(): number {
@@ -51,6 +59,7 @@ export class Oracle {
     check(sent.outcome === 'open', 'Answered Once', () => `${serial} has two outcomes`);
     sent.outcome = 'acknowledged';
     this.#acknowledged += 1;
+    this.#ends.set(place.queue, Math.max(this.knownEnd(place.queue), place.offset + 1));
     this.#settle(serial, sent, place, 'acknowledged');
   }
 
@@ -88,6 +97,22 @@ export class Oracle {
     const before = this.#progress.get(order) ?? -1;
     check(sent.number > before, 'Order Of A Producer', () => `${reader} reads ${serial} after ${sent.producer}#${before}`);
     this.#progress.set(order, sent.number);
+  }
+
+  /** Where the queue ends at least, for whoever asks from now on: behind all that was acknowledged, and all ends that anybody was told. */
+  knownEnd(queue: number): number {
+    return this.#ends.get(queue) ?? 0;
+  }
+
+  /** A linearizable read, begun when the end was known to be at `least`, was told that it is at `end`. */
+  sawEnd(who: string, queue: number, least: number, end: number): void {
+    check(
+      end >= least,
+      'Linearizable Reads',
+      () => `${who} says that queue ${queue} ends at ${end}, it was at ${least} before the question`,
+    );
+    this.#ends.set(queue, Math.max(this.knownEnd(queue), end));
+    this.#latest += 1;
   }
 
   /** Everything acknowledged was read by `reader`, who has read all there is. */

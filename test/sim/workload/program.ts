@@ -2,6 +2,7 @@
 
 import type { Clock } from '../../../src/base/clock.ts';
 import type { LograftClient } from '../../../src/client/client.ts';
+import type { Transport } from '../../../src/rpc/transport.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import type { Oracle } from '../oracle/oracle.ts';
 
@@ -12,6 +13,10 @@ export interface ProgramContext {
   readonly name: string;
   readonly client: LograftClient;
   readonly clock: Clock;
+  /** For what the client library does not do. */
+  readonly transport: Transport;
+  /** Of all brokers, members or not. */
+  readonly brokers: readonly string[];
   readonly random: SimRandom;
   readonly oracle: Oracle;
   /** What a reader of everything begins with: 0, unless something is dropped as time goes by. */
