@@ -31,6 +31,8 @@ export interface BrokerConfig {
   readonly retentionBytes: number;
   /** What a member that is far behind may take of the leader's disk and network, bytes a second, from 1 MiB. Default 64 MiB. */
   readonly catchUpBytesPerSecond: number;
+  /** What the scrubber reads of the log, to find rot while other members still have what it took, bytes a second. Default 8 MiB; 0: it does not run. */
+  readonly scrubBytesPerSecond: number;
   /** The member that shall lead when it can; '' for none, the default. Whoever leads gives back to it once it is well for five seconds. */
   readonly preferredLeader: string;
 }
@@ -47,5 +49,6 @@ export const BROKER_DEFAULTS = {
   retentionMs: 72 * 60 * 60 * 1_000,
   retentionBytes: 0,
   catchUpBytesPerSecond: 64 * 1024 * 1024,
+  scrubBytesPerSecond: 8 * 1024 * 1024,
   preferredLeader: '',
 } as const;

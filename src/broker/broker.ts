@@ -9,7 +9,7 @@ import { introduce } from '../replica/peer-requests.ts';
 import { Replica } from '../replica/replica.ts';
 import { RpcNetwork } from '../replica/rpc-network.ts';
 import type { RpcServer } from '../rpc/transport.ts';
-import type { RaftLogEvents } from '../storage/raft-log.ts';
+import type { LogRecovery, RaftLogEvents } from '../storage/raft-log.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
@@ -59,9 +59,9 @@ export async function startBroker(
     onDamagedStructure: (what) => logger.error({ what }, 'the log is damaged in a way that only a restart of this node repairs'),
     onFailed: (error) => (replica === undefined ? fail(error) : replica.onFailed(error)),
   };
-  const { segmentBytes, cacheBytes } = config;
+  const { segmentBytes, cacheBytes, scrubBytesPerSecond } = config;
   const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
-  const storageOptions = { segmentBytes, cacheBytes, maxEntryBytes, clock };
+  const storageOptions = { segmentBytes, cacheBytes, maxEntryBytes, clock, scrubBytesPerSecond };
   const storage = await environment.openStorage(config.dataDir, self, storageOptions, logEvents);
   const { log, keyed, snapshots, identity } = storage;
   let onTopicsChanged = (): void => {};
@@ -75,6 +75,7 @@ export async function startBroker(
   };
   const state = await BrokerState.load(keyed, clock, events);
   const { restored } = log;
+  reportRecovery(log.recovery, logger);
   logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
 
   const network = new RpcNetwork({
@@ -160,6 +161,18 @@ export async function startBroker(
       logger.info('broker stopped');
     },
   };
+}
+
+/** A torn tail is what a crash leaves; anything else is a disk that does not keep its word. */
+function reportRecovery({ cutBytes, cutFrom, damagedEntries, floor, notes }: LogRecovery, logger: Logger): void {
+  if (cutBytes === 0 && damagedEntries === 0 && floor === undefined && notes.length === 0) return;
+  const facts = { cutBytes, cutFrom, damagedEntries, floor, notes };
+  if (damagedEntries === 0 && floor === undefined) logger.info(facts, 'recovery cut a write that was never acknowledged');
+  else
+    logger.error(
+      facts,
+      'the disk has damaged the log: what is missing comes from the other members, and this node does not lead before',
+    );
 }
 
 function raftConfig(self: NodeId, disk: string, founding: Configuration, config: BrokerConfig): RaftConfig {

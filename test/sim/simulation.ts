@@ -142,7 +142,7 @@ class Run {
 
   #agreed(): boolean {
     const leader = this.#leader();
-    if (leader === undefined) return false;
+    if (leader === undefined || this.#cluster.brokers.some(({ damagedEntries }) => damagedEntries > 0)) return false;
     return this.#membersOf(leader).every(
       (node) =>
         node.running &&

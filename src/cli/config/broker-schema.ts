@@ -82,6 +82,14 @@ export const brokerSchema = z.strictObject({
     { minimum: MIB },
     { meaning: "What a member that is far behind may take of the leader's disk and network, each second.", unit: 'bytes' },
   ).default(BROKER_DEFAULTS.catchUpBytesPerSecond),
+  scrubBytesPerSecond: wholeNumber(
+    { minimum: 0 },
+    {
+      meaning:
+        'What is read of the log in the background each second, to find rot while other members still have what it took. 0: nothing.',
+      unit: 'bytes',
+    },
+  ).default(BROKER_DEFAULTS.scrubBytesPerSecond),
   preferredLeader: z
     .string()
     .register(settingFacts, {

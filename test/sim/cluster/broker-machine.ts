@@ -7,6 +7,7 @@ import type { BrokerEnvironment } from '../../../src/broker/broker-environment.t
 import type { NodeId } from '../../../src/raft/types.ts';
 import { openDataDirectory } from '../../../src/storage/data-directory.ts';
 import { StorageError } from '../../../src/storage/errors.ts';
+import type { RaftLog } from '../../../src/storage/raft-log.ts';
 import { SimDisk } from '../disk/sim-disk.ts';
 import { SimKeyedState } from '../disk/sim-keyed-state.ts';
 import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
@@ -33,6 +34,7 @@ export class BrokerMachine {
   diskId: string | undefined;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
+  #log: RaftLog | undefined;
   /** Set while the weather keeps it down. */
   held = false;
   starts = 0;
@@ -74,6 +76,11 @@ export class BrokerMachine {
 
   get up(): boolean {
     return this.running && this.#broker !== undefined;
+  }
+
+  /** Entries that its disk has damaged and that it has not got back. */
+  get damagedEntries(): number {
+    return this.running ? (this.#log?.damaged().length ?? 0) : 0;
   }
 
   get process(): SimProcess | undefined {
@@ -157,6 +164,7 @@ export class BrokerMachine {
     const { log } = opened;
     witness.opened(this.id, log.restored);
     this.diskId = opened.identity.diskId;
+    this.#log = log;
     return { ...opened, log: new ObservedLog(log, logWitness) };
   }
 

@@ -1,5 +1,5 @@
 /** What an operator asks of a group, within what can go well: learners come, get the vote, members leave, lost ones are replaced. */
-import type { MemberChange } from '../../../src/client/index.ts';
+import type { MemberChange } from '../../../src/client/admin.ts';
 import { type Configuration, memberOf } from '../../../src/raft/configuration.ts';
 import type { NodeId } from '../../../src/raft/types.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';

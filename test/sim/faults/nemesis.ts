@@ -5,12 +5,15 @@ import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { drawChange, lostMembers } from './member-changes.ts';
+import { rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
 export class Nemesis {
   readonly #world: World;
   readonly #cluster: SimCluster;
   readonly #random: SimRandom;
+  /** The one whose disk rots, if any does. */
+  readonly #cursed: BrokerMachine;
   #calm = false;
   /** How often each fault happened. */
   readonly counts = new Map<FaultKind, number>();
@@ -19,6 +22,7 @@ export class Nemesis {
     this.#world = world;
     this.#cluster = cluster;
     this.#random = world.random.fork('nemesis');
+    this.#cursed = this.#random.pick(cluster.brokers);
   }
 
   start(): void {
@@ -83,6 +87,10 @@ export class Nemesis {
         return this.#changeMembers();
       case 'wipeDisk':
         return this.#wipe(this.#random.pick(brokers));
+      case 'flipBit':
+      case 'zeroSector':
+      case 'loseSegment':
+        return rot(kind, this.#cursed.disk, this.#random);
       case 'partition':
         return this.#partition();
       case 'isolateLeader':

@@ -68,6 +68,9 @@ export const FAULT_KINDS = [
   'failSync',
   'changeMembers',
   'wipeDisk',
+  'flipBit',
+  'zeroSector',
+  'loseSegment',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -94,12 +97,16 @@ const MOST: Readonly<Record<FaultKind, number>> = {
   failSync: 0.1,
   changeMembers: 1,
   wipeDisk: 0.1,
+  flipBit: 0.5,
+  zeroSector: 0.2,
+  loseSegment: 0.05,
 };
 
 export function drawWeather(random: SimRandom): Weather {
   const drawn = draw(random);
   if (random.chance(0.2)) return { ...drawn, ...duel(drawn, random) };
-  return random.chance(0.3) ? { ...drawn, ...comingAndGoing(drawn, random) } : drawn;
+  if (random.chance(0.3)) return { ...drawn, ...comingAndGoing(drawn, random) };
+  return random.chance(0.3) ? { ...drawn, ...rotting(drawn, random) } : drawn;
 }
 
 /**
@@ -136,6 +143,17 @@ function comingAndGoing(drawn: Weather, random: SimRandom): Partial<Weather> {
   };
 }
 
+/** One disk rots: what was durable there is no longer what was written. A minority, so that nothing may be lost. */
+function rotting(drawn: Weather, random: SimRandom): Partial<Weather> {
+  const some = (most: number): number => (random.chance(0.7) ? random.fraction() * most : 0);
+  const { flipBit, zeroSector, loseSegment } = MOST;
+  return {
+    nodes: random.pick([3, 3, 5]),
+    segmentBytes: 16 * 1024,
+    rates: { ...drawn.rates, flipBit: some(4 * flipBit), zeroSector: some(4 * zeroSector), loseSegment: some(4 * loseSegment) },
+  };
+}
+
 function draw(random: SimRandom): Weather {
   const some = (most: number): number => (random.chance(0.5) ? random.fraction() * most : 0);
   // Now and then everything comes at once.
@@ -150,8 +168,8 @@ function draw(random: SimRandom): Weather {
     queues: random.between(1, 4),
     safetyMs: random.between(5_000, 30_000),
     quiet: random.chance(0.2),
-    // Only where there is somebody to come: see `comingAndGoing`.
-    rates: { ...rates, changeMembers: 0, wipeDisk: 0 },
+    // Those that need a cluster made for them: see `comingAndGoing` and `rotting`.
+    rates: { ...rates, changeMembers: 0, wipeDisk: 0, flipBit: 0, zeroSector: 0, loseSegment: 0 },
     peerLoss: some(0.2),
     peerDuplication: some(0.2),
     peerReorder: some(0.2),
@@ -168,7 +186,7 @@ function draw(random: SimRandom): Weather {
     retentionMs: random.pick([0, 0, 1_000, 5_000]),
     retentionBytes: random.pick([0, 0, 5_000, 50_000]),
     snapshotPieceBytes: random.pick([100, 1_000, 1024 * 1024]),
-    catchUpBytesPerSecond: random.pick([20_000, 1024 * 1024]),
+    catchUpBytesPerSecond: random.pick([200_000, 1024 * 1024]),
     cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
     maxRecordBytes: random.pick([10, 100, 1_000]),
     meanPauseMs: random.pick([20, 100, 300, 1_000]),

@@ -1,5 +1,5 @@
 /** The operator: does what people do with the command line, when told to. */
-import type { MemberChange } from '../../../src/client/index.ts';
+import type { MemberChange } from '../../../src/client/admin.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { ProgramContext } from './program.ts';
 
