@@ -35,6 +35,16 @@ const APPEND_OVERHEAD_BYTES = 4 * 1024;
 /** How often a reader waits for damaged entries before it is told to look elsewhere. */
 const REPAIR_ROUNDS = 4;
 
+/** What a member attests or promises, and is counted for. */
+const ANSWERS: ReadonlySet<PeerMessage['type']> = new Set([
+  'preVoteResponse',
+  'voteGranted',
+  'voteRefused',
+  'appendAccepted',
+  'appendRejected',
+  'heartbeatResponse',
+]);
+
 export interface ReplicaOptions<Result> {
   readonly config: RaftConfig;
   readonly log: RaftLog;
@@ -312,7 +322,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   onMessage(from: NodeId, disk: string, message: PeerMessage): void {
-    if (this.#isStranger(from, disk)) return;
+    if (ANSWERS.has(message.type) && this.#isStranger(from, disk)) return;
     // A full disk behaves as if the append were lost: the leader repeats it, and it is taken when there is room again.
     if (message.type === 'appendRequest' && message.entries.length > 0 && !this.#roomFor(message.entries)) return;
     this.#step({ type: 'message', from, message });
@@ -494,8 +504,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   /**
-   * A node under a member's name but with another disk has forgotten what that member promised: nothing it says counts (thesis 6.4 leaves this to
-   * the operator; Viewstamped Replication revisited 4.3 shows what happens otherwise).
+   * A node under a member's name but with another disk has forgotten what that member promised: its answers do not count. What it asks is heard: it
+   * may lead by now, in a configuration that this node, long away, has yet to get from it.
    */
   #isStranger(from: NodeId, disk: string): boolean {
     const member = memberOf(this.#core.status.configuration, from);

@@ -150,7 +150,20 @@ function rotting(drawn: Weather, random: SimRandom): Partial<Weather> {
   return {
     nodes: random.pick([3, 3, 5]),
     segmentBytes: 16 * 1024,
-    rates: { ...drawn.rates, flipBit: some(4 * flipBit), zeroSector: some(4 * zeroSector), loseSegment: some(4 * loseSegment) },
+    // Much is written, nothing is dropped, and nodes start often: that is when a log is looked at.
+    retentionMs: 0,
+    retentionBytes: 0,
+    maxRecordBytes: 1_000,
+    meanPauseMs: 20,
+    cacheBytes: 0,
+    rates: {
+      ...drawn.rates,
+      killNode: 0.3,
+      powerCut: 0.3,
+      flipBit: some(4 * flipBit),
+      zeroSector: some(4 * zeroSector),
+      loseSegment: some(4 * loseSegment),
+    },
   };
 }
 
