@@ -22,7 +22,6 @@ import { onAppendRequest, onHeartbeat, onSnapshotFetched, onSnapshotOffer, onTim
 import type { Input } from './inputs.ts';
 import {
   afterProgress,
-  isActive,
   onFollowerConnected,
   onFollowerDisconnected,
   onLeaderTick,
@@ -36,7 +35,7 @@ import type { PeerMessage } from './messages.ts';
 import { Outbox } from './outbox.ts';
 import type { ProgressState } from './progress.ts';
 import { abandonReads, addRead, onRead } from './reads.ts';
-import { onAppendAccepted, onAppendRejected, onHeartbeatResponse } from './replication.ts';
+import { isActive, onAppendAccepted, onAppendRejected, onHeartbeatResponse } from './replication.ts';
 import { RaftState } from './state.ts';
 import type { LogBase, LogIndex, NodeId, RestoredLog, Term, WriteSequence } from './types.ts';
 

@@ -8,7 +8,7 @@ import { continueChange } from './membership.ts';
 import { FollowerProgress } from './progress.ts';
 import { configurationValue } from './quorum.ts';
 import { answerReads, sendHeartbeats } from './reads.ts';
-import { commitWhatQuorumHolds, replicateTo, replicateToAll } from './replication.ts';
+import { commitWhatQuorumHolds, isActive, replicateTo, replicateToAll } from './replication.ts';
 import type { Fitness, Leadership, RaftState } from './state.ts';
 import { type Entry, FIRST_APPLICATION_KIND, KIND_NOOP, type LogIndex, type NodeId, type Term } from './types.ts';
 
@@ -130,10 +130,6 @@ export function onFollowerConnected(state: RaftState, leadership: Leadership, pe
   if (follower === undefined) return;
   follower.forgetMatch();
   replicateTo(state, follower);
-}
-
-export function isActive(state: RaftState, follower: FollowerProgress): boolean {
-  return !state.deadPeers.has(follower.id) && state.nowMs - follower.lastHeardMs < state.config.electionTimeoutMinMs;
 }
 
 /** Begins to hand leadership over (thesis 3.10): no new entries, so that the target can catch up with the last one. */

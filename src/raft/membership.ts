@@ -11,7 +11,7 @@ import {
 } from './configuration.ts';
 import type { MembershipResult } from './effects.ts';
 import { FollowerProgress } from './progress.ts';
-import { replicateToAll } from './replication.ts';
+import { isActive, replicateToAll } from './replication.ts';
 import type { Leadership, RaftState } from './state.ts';
 import { KIND_CONFIGURATION, type LogIndex, type NodeId } from './types.ts';
 
@@ -85,14 +85,14 @@ function movedVoter(before: Configuration, { members, voters }: Configuration): 
 }
 
 /**
- * Behind by what is on its way and no more. And it knows, durably, that it belongs to the group: a node that does not gives no votes, and with
+ * Alive, and behind by what is on its way and no more. And it knows, durably, that it belongs to the group: a node that does not gives no votes, and with
  * a vote that is never given the next election could not be won.
  */
 function isCaughtUp(state: RaftState, leadership: Leadership, id: NodeId): boolean {
   if (id === state.id) return true;
   const { log, configurations, config } = state;
   const follower = leadership.followers.get(id);
-  if (follower === undefined || follower.state !== 'replicate') return false;
+  if (follower === undefined || follower.state !== 'replicate' || !isActive(state, follower)) return false;
   const next = (follower.matchIndex + 1) as LogIndex;
   if (follower.matchIndex < configurations.currentIndex || next < log.sizes.firstIndex) return false;
   return log.sizes.bytes(next, log.lastIndex) <= config.maxInflightBytes;

@@ -77,6 +77,11 @@ function sendAppend(state: RaftState, follower: FollowerProgress, lastIndex: Log
   });
 }
 
+/** Heard of lately, and not known to be dead. */
+export function isActive(state: RaftState, follower: FollowerProgress): boolean {
+  return !state.deadPeers.has(follower.id) && state.nowMs - follower.lastHeardMs < state.config.electionTimeoutMinMs;
+}
+
 export function onAppendAccepted(state: RaftState, leadership: Leadership, from: NodeId, message: AppendAccepted): void {
   const follower = leadership.followers.get(from);
   if (follower === undefined) return;

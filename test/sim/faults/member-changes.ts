@@ -21,7 +21,7 @@ export function drawChange(
   const lostVoter = lost.find((id) => voters.includes(id));
   // A voter less, while one is lost already, might be one too many: first the lost one goes.
   if (lostVoter !== undefined) return { remove: [lostVoter] };
-  const learners = members.map(({ id }) => id).filter((id) => !voters.includes(id));
+  const learners = members.map(({ id }) => id).filter((id) => !voters.includes(id) && !lost.includes(id));
   const strangers = brokers.filter(({ id }) => memberOf(configuration, id) === undefined || lost.includes(id));
   const changes: MemberChange[] = [];
   if (strangers.length > 0) {
