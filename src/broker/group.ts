@@ -61,9 +61,7 @@ export class Group {
       const why = `no leader of group ${this.name} answered within ${CATCH_UP_TIMEOUT_MS} ms`;
       throw new LograftError('NO_LEADER', `${why}: try again, or read what is committed here (COMMITTED_LOCAL)`);
     }
-    await this.replica.whenApplied(index);
-    // A replica that stops lets everybody go, whether they have what they waited for or not.
-    if (this.replica.appliedIndex < index) throw this.#stopping();
+    if (!(await this.replica.whenApplied(index))) throw this.#stopping();
   }
 
   /** A new leader answers nothing about the state before it has applied all that was committed before it. */
@@ -75,6 +73,7 @@ export class Group {
       timer = this.#clock.after(CATCH_UP_TIMEOUT_MS, () => reject(error));
     });
     await Promise.race([this.replica.whenCaughtUp(), timeout]).finally(() => timer?.cancel());
+    // A replica that stops lets everybody go, whether they have what they waited for or not.
     if (!this.replica.caughtUp) throw this.#stopping();
   }
 

@@ -55,6 +55,11 @@ export class FollowerProgress {
     return this.#nextIndex;
   }
 
+  /** Several probes in a row got no answer in time: lost, or slower than our patience. */
+  get isUnanswered(): boolean {
+    return this.#unansweredProbes >= 3;
+  }
+
   get inflightAppends(): number {
     return this.#inflight.length;
   }

@@ -48,12 +48,17 @@ function offerSnapshot(state: RaftState, follower: FollowerProgress): void {
   state.outbox.send(follower.id, { type: 'snapshotOffer', term: state.term, request, index, indexTerm });
 }
 
-/** One message that finds out where the logs agree; it carries entries, for the guess is right more often than not. */
+/**
+ * One message that finds out where the logs agree; it carries entries, for the guess is right more often than not. Not so when probes were not
+ * answered in time: a large message may take longer than the patience before the next, so that every rejection would
+ * come too late to be taken for an answer.
+ */
 function sendProbe(state: RaftState, follower: FollowerProgress): void {
   const { log, config } = state;
   const first = follower.nextIndex;
-  if (first > log.lastIndex) {
-    sendAppend(state, follower, log.lastIndex, 0, true);
+  const isGuess = first - 1 > follower.matchIndex;
+  if (first > log.lastIndex || (isGuess && follower.isUnanswered)) {
+    sendAppend(state, follower, (first - 1) as LogIndex, 0, true);
   } else if (first >= log.sizes.firstIndex) {
     const last = log.sizes.lastFitting(first, config.maxAppendBytes);
     sendAppend(state, follower, last, log.sizes.bytes(first, last), true);

@@ -7,12 +7,11 @@ import { assert } from '../base/assert.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import type { RaftConfig } from '../raft/config.ts';
-import { type Configuration, type Member, memberOf } from '../raft/configuration.ts';
+import type { Configuration, Member } from '../raft/configuration.ts';
 import { RaftCore } from '../raft/core.ts';
 import type { Effects, MembershipResult, Status } from '../raft/effects.ts';
 import type { Input, Proposal } from '../raft/inputs.ts';
-import type { AttestingMessage, PeerMessage } from '../raft/messages.ts';
-import type { Fitness } from '../raft/state.ts';
+import type { PeerMessage } from '../raft/messages.ts';
 import { type Entry, type LogBase, type LogIndex, logIndex, type NodeId, type Term, type WriteSequence } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { RaftLog, RaftLogEvents } from '../storage/raft-log.ts';
@@ -20,7 +19,9 @@ import type { SnapshotStore } from '../storage/snapshot-store.ts';
 import { AppendSender } from './append-sender.ts';
 import { Applier } from './applier.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { HeldMessages } from './held-messages.ts';
 import { isDamagedEntry, isTrimmed } from './log-errors.ts';
+import { entryAt, snapshotPiece } from './peer-answers.ts';
 import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
 import { MAX_PIECE_BYTES } from './peer-requests.ts';
 import { type OnOutcome, PendingProposals } from './pending-proposals.ts';
@@ -29,21 +30,14 @@ import { Repairs } from './repairs.ts';
 import type { ReplicaObserver } from './replica-observer.ts';
 import { SnapshotFetch } from './snapshot-fetch.ts';
 import type { StateMachine } from './state-machine.ts';
+import { Strangers } from './strangers.ts';
+import { IndexWaiters, Waiters } from './waiters.ts';
+import { WellBeing } from './well-being.ts';
 
 /** Room a full disk keeps for what elections write: proposals and appends stop before it is used. */
 const APPEND_OVERHEAD_BYTES = 4 * 1024;
 /** How often a reader waits for damaged entries before it is told to look elsewhere. */
 const REPAIR_ROUNDS = 4;
-
-/** What a member attests or promises, and is counted for. */
-const ANSWERS: ReadonlySet<PeerMessage['type']> = new Set([
-  'preVoteResponse',
-  'voteGranted',
-  'voteRefused',
-  'appendAccepted',
-  'appendRejected',
-  'heartbeatResponse',
-]);
 
 export interface ReplicaOptions<Result> {
   readonly config: RaftConfig;
@@ -79,9 +73,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   readonly #core: RaftCore;
   readonly #pending = new PendingProposals<Result>();
   #queued: QueuedProposal<Result>[] = [];
-  /** Attesting messages that wait for the disk, in order of their write. */
-  #held: { readonly after: WriteSequence; readonly to: NodeId; readonly message: AttestingMessage }[] = [];
-  #durableSequence = 0 as WriteSequence;
+  readonly #held = new HeldMessages((to, message) => this.#send(to, message));
   readonly #appends: AppendSender;
   readonly #applier: Applier<Result>;
   readonly #repairs: Repairs;
@@ -94,15 +86,12 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   #leaderSince: LogIndex | undefined;
   #leaderTerm: Term | undefined;
   #configuration: Configuration;
-  #caughtUpWaiters: (() => void)[] = [];
-  #appliedWaiters: { readonly index: LogIndex; readonly resolve: () => void }[] = [];
-  #settledWaiters: (() => void)[] = [];
-  #fitness: Fitness = 'fit';
-  #unfitBecause: string | undefined;
-  /** Members that came with another disk than they are counted with: complained of once. */
-  readonly #strangers = new Map<NodeId, string>();
-  /** In the order of their asking: what is applied later is asked for later. */
-  #durableWaiters: { readonly index: LogIndex; readonly resolve: (durable: boolean) => void }[] = [];
+  readonly #caughtUp = new Waiters();
+  readonly #settled = new Waiters();
+  readonly #applied = new IndexWaiters();
+  readonly #durable = new IndexWaiters();
+  readonly #strangers: Strangers;
+  readonly #wellBeing: WellBeing;
 
   constructor(options: ReplicaOptions<Result>) {
     const { config, log, random, clock, stateMachine } = options;
@@ -121,7 +110,16 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       logger,
       peers: () => this.peers,
-      onChanged: () => clock.soon(() => this.#updateFitness()),
+      onChanged: () => clock.soon(() => this.#look()),
+    });
+    this.#strangers = new Strangers(logger);
+    this.#wellBeing = new WellBeing({
+      repairs: this.#repairs,
+      disk: this.#disk,
+      clock,
+      logger,
+      hasRoom: () => this.writable,
+      onChanged: (fitness) => this.#step({ type: 'fitness', fitness }),
     });
     this.#appends = new AppendSender({
       log,
@@ -143,7 +141,10 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
         options.observer?.applied(entry, result);
         this.#pending.applied(entry.index, entry.term, result);
       },
-      onRound: () => this.#wakeApplied(),
+      onRound: () => {
+        if (this.caughtUp) this.#caughtUp.wake();
+        this.#applied.reached(this.appliedIndex);
+      },
       whenRepaired: () => this.#whenRepaired(),
       onFailed,
     });
@@ -198,7 +199,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
 
   /** Why this node would be a bad leader; undefined when it would not. */
   get unfitBecause(): string | undefined {
-    return this.#unfitBecause;
+    return this.#wellBeing.unfitBecause;
   }
 
   get status(): Status {
@@ -245,14 +246,14 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   /** Resolves as soon as `caughtUp`; at once when following. */
   whenCaughtUp(): Promise<void> {
     if (this.caughtUp || this.#stopped) return Promise.resolve();
-    return new Promise((resolve) => this.#caughtUpWaiters.push(resolve));
+    return this.#caughtUp.wait();
   }
 
   /** Resolves to true when this node's log is durable up to `index`, to false when the replica stops before. */
   whenDurable(index: LogIndex): Promise<boolean> | true {
     if (this.durableIndex >= index) return true;
     if (this.#stopped) return Promise.resolve(false);
-    return new Promise((resolve) => this.#durableWaiters.push({ index, resolve }));
+    return this.#durable.until(index);
   }
 
   /** Up to where the log must be applied here to have everything that was acknowledged anywhere before now; undefined: no leader answers. */
@@ -260,10 +261,10 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return this.#reads.index(timeoutMs);
   }
 
-  /** Resolves as soon as the entry is applied here, or the replica stops. */
-  whenApplied(index: LogIndex): Promise<void> | undefined {
-    if (this.appliedIndex >= index || this.#stopped) return undefined;
-    return new Promise((resolve) => this.#appliedWaiters.push({ index, resolve }));
+  /** Resolves to true when the entry is applied here, to false when the replica stops before. */
+  whenApplied(index: LogIndex): Promise<boolean> | true {
+    if (this.appliedIndex >= index) return true;
+    return this.#stopped ? Promise.resolve(false) : this.#applied.until(index);
   }
 
   /**
@@ -300,7 +301,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   /** Resolves when the members are settled, or this node no longer leads. */
   whenSettled(): Promise<void> | undefined {
     if (this.settled || this.#core.status.role !== 'leader' || this.#stopped) return undefined;
-    return new Promise((resolve) => this.#settledWaiters.push(resolve));
+    return this.#settled.wait();
   }
 
   /** What a snapshot of everything up to `index`, which is applied and in the log, begins a log with. */
@@ -322,7 +323,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   onMessage(from: NodeId, disk: string, message: PeerMessage): void {
-    if (ANSWERS.has(message.type) && this.#isStranger(from, disk)) return;
+    if (this.#strangers.refuse(this.configuration, from, disk, message)) return;
     // A full disk behaves as if the append were lost: the leader repeats it, and it is taken when there is room again.
     if (message.type === 'appendRequest' && message.entries.length > 0 && !this.#roomFor(message.entries)) return;
     this.#step({ type: 'message', from, message });
@@ -337,12 +338,11 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   onWritten(sequence: WriteSequence, term: Term): void {
-    assert(sequence > this.#durableSequence, 'writes become durable in order');
-    this.#durableSequence = sequence;
+    assert(sequence > this.#held.durableSequence, 'writes become durable in order');
     this.#disk.written(sequence);
-    this.#releaseHeld();
+    this.#held.written(sequence);
     this.#step({ type: 'written', sequence, term });
-    if (this.#durableWaiters.length > 0) this.#wakeDurable();
+    this.#durable.reached(this.durableIndex);
   }
 
   /** The log met an entry that is not what was written. */
@@ -350,29 +350,13 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#repairs.begin();
   }
 
-  async entryAt(index: LogIndex, term: Term): Promise<Entry | undefined> {
-    const { log } = this.#options;
-    if (this.#stopped || index < log.firstIndex || index > log.lastIndex) return undefined;
-    try {
-      const [entry] = await log.read(index, index, Number.MAX_SAFE_INTEGER);
-      return entry?.term === term ? entry : undefined;
-    } catch (error) {
-      if (isTrimmed(error) || isDamagedEntry(error)) return undefined;
-      throw error;
-    }
+  entryAt(index: LogIndex, term: Term): Promise<Entry | undefined> {
+    return this.#stopped ? Promise.resolve(undefined) : entryAt(this.#options.log, index, term);
   }
 
-  async snapshotPiece(index: LogIndex, term: Term, position: number, maxBytes: number): Promise<SnapshotPiece | undefined> {
-    const { snapshots } = this.#options;
-    const info = snapshots.list().find((held) => held.index === index && held.term === term);
-    if (info?.configuration === undefined || position > info.bytes) return undefined;
-    try {
-      const content = await snapshots.read(index, position, maxBytes);
-      return { content, totalBytes: info.bytes, crc: info.crc, configuration: info.configuration };
-    } catch (error) {
-      if (isTrimmed(error)) return undefined;
-      throw error;
-    }
+  snapshotPiece(index: LogIndex, term: Term, position: number, maxBytes: number): Promise<SnapshotPiece | undefined> {
+    if (this.#stopped) return Promise.resolve(undefined);
+    return snapshotPiece(this.#options.snapshots, index, term, position, maxBytes);
   }
 
   onFailed(error: Error): void {
@@ -385,7 +369,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#timer?.timer.cancel();
-    this.#held = [];
+    this.#held.drop();
     this.#appends.stop();
     this.#applier.stop();
     this.#repairs.stop();
@@ -393,10 +377,10 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#snapshotFetch.stop();
     for (const { onRefused } of this.#queued.splice(0)) onRefused('stopped');
     this.#pending.abandon();
-    this.#wakeCaughtUp();
-    for (const { resolve } of this.#appliedWaiters.splice(0)) resolve();
-    for (const resolve of this.#settledWaiters.splice(0)) resolve();
-    for (const { resolve } of this.#durableWaiters.splice(0)) resolve(false);
+    this.#caughtUp.wake();
+    this.#settled.wake();
+    this.#applied.giveUp();
+    this.#durable.giveUp();
   }
 
   #roomFor(entries: readonly Entry[]): boolean {
@@ -451,14 +435,11 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     }
     // After log.write: what a follower is sent is readable. Before its fsync: the two run side by side (thesis 10.2.1).
     for (const order of effects.replicate) this.#appends.replicate(order);
-    if (effects.sendAfterWrite.length > 0) {
-      this.#held.push(...effects.sendAfterWrite);
-      this.#releaseHeld();
-    }
+    this.#held.hold(effects.sendAfterWrite);
     if (effects.status !== undefined) this.#statusChanged(effects.status);
     if (effects.commitIndex !== undefined) {
       this.#applier.begin();
-      if (this.settled) for (const resolve of this.#settledWaiters.splice(0)) resolve();
+      if (this.settled) this.#settled.wake();
     }
     for (const answer of effects.reads) this.#reads.answered(answer);
     if (effects.fetchSnapshot !== undefined) this.#snapshotFetch.begin(effects.fetchSnapshot);
@@ -480,10 +461,10 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       this.#leaderTerm = term;
     } else {
       this.#leaderTerm = undefined;
-      for (const resolve of this.#settledWaiters.splice(0)) resolve();
       this.#leaderSince = undefined;
       this.#pending.abandon();
-      this.#wakeCaughtUp();
+      this.#settled.wake();
+      this.#caughtUp.wake();
     }
     onStatus(status);
   }
@@ -493,75 +474,13 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#options.network.send(to, message);
   }
 
-  #releaseHeld(): void {
-    let count = 0;
-    for (const { after, to, message } of this.#held) {
-      if (after > this.#durableSequence) break;
-      this.#send(to, message);
-      count += 1;
-    }
-    if (count > 0) this.#held.splice(0, count);
-  }
-
-  /**
-   * A node under a member's name but with another disk has forgotten what that member promised: its answers do not count. What it asks is heard: it
-   * may lead by now, in a configuration that this node, long away, has yet to get from it.
-   */
-  #isStranger(from: NodeId, disk: string): boolean {
-    const member = memberOf(this.#core.status.configuration, from);
-    if (member === undefined || member.disk === disk) return false;
-    if (this.#strangers.get(from) !== disk) {
-      this.#strangers.set(from, disk);
-      const { logger } = this.#options;
-      logger.error(
-        { node: from, disk, expected: member.disk },
-        'member with another disk: refused. Replace it: lograft group replace-member',
-      );
-    }
-    return true;
-  }
-
   async #whenRepaired(): Promise<void> {
     this.#repairs.begin();
     await this.#repairs.nextRound();
   }
 
-  #updateFitness(): void {
-    if (this.#stopped) return;
-    const { log, clock, logger } = this.#options;
-    const damaged = this.#repairs.damaged;
-    const stalled = this.#disk.isStalled(clock.nowMs());
-    const full = !log.hasRoomFor(APPEND_OVERHEAD_BYTES);
-    const because =
-      damaged > 0 ? `${damaged} entries are damaged` : stalled ? 'the disk stalls' : full ? 'the disk is full' : undefined;
-    if (because !== this.#unfitBecause) {
-      this.#unfitBecause = because;
-      logger.warn({ because: because ?? 'nothing any more' }, 'unfit to lead');
-    }
-    const fitness = damaged > 0 || stalled ? 'unfit' : full ? 'reluctant' : 'fit';
-    if (fitness === this.#fitness) return;
-    this.#fitness = fitness;
-    this.#step({ type: 'fitness', fitness });
-  }
-
-  #wakeApplied(): void {
-    if (this.caughtUp) this.#wakeCaughtUp();
-    if (this.#appliedWaiters.length === 0) return;
-    const { appliedIndex } = this;
-    this.#appliedWaiters = this.#appliedWaiters.filter(({ index, resolve }) => index > appliedIndex || void resolve());
-  }
-
-  #wakeDurable(): void {
-    const { durableIndex } = this;
-    this.#durableWaiters = this.#durableWaiters.filter(({ index, resolve }) => {
-      if (index > durableIndex) return true;
-      resolve(true);
-      return false;
-    });
-  }
-
-  #wakeCaughtUp(): void {
-    for (const wake of this.#caughtUpWaiters.splice(0)) wake();
+  #look(): void {
+    if (!this.#stopped) this.#wellBeing.look();
   }
 
   #schedule(): void {
@@ -574,7 +493,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const timer = clock.after(atMs - clock.nowMs(), () => {
       this.#timer = undefined;
       this.#step({ type: 'tick' });
-      this.#updateFitness();
+      this.#look();
       this.#schedule();
     });
     this.#timer = { atMs, timer };

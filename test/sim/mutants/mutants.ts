@@ -17,7 +17,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'acknowledge before fsync',
     bug: 'a follower acknowledges what only its memory holds (NATS, DLedger, Zeebe)',
-    file: 'src/replica/replica.ts',
+    file: 'src/replica/held-messages.ts',
     find: 'if (after > this.#durableSequence) break;',
     replace: '',
   },
