@@ -7,7 +7,7 @@ import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
 import { AdminService } from '../rpc/protos.ts';
 import type { Channel } from '../rpc/transport.ts';
-import type { LeaderCaller } from './leader-caller.ts';
+import { cancelled, type LeaderCaller } from './leader-caller.ts';
 import type { RouteBook } from './route-book.ts';
 import { describeAnywhere } from './topic-resolver.ts';
 
@@ -53,6 +53,7 @@ export interface ClusterStatus {
 
 const TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_000;
+const BETWEEN_TRIES_MS = 20;
 
 /** `LograftClient.admin`. Every call rejects with a LograftError; NO_LEADER means that nothing was done. */
 export class Admin {
@@ -122,17 +123,34 @@ export class Admin {
 
   /**
    * Changes who belongs to the group, and resolves with its members when the change is in force. Rejects with INVALID_REQUEST (it would never
-   * be taken as it is), with MEMBERS_CHANGING or NOT_CAUGHT_UP (it would be taken later; waited for until `timeoutMs`) and with NO_LEADER: nothing
-   * was done then. After UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may be done, or still on its way. Safe to call again after each of them: who
-   * is already what is asked stays as it is.
+   * be taken as it is), MEMBERS_CHANGING, NOT_CAUGHT_UP (it would be taken later), NO_LEADER, SHUTTING_DOWN: nothing was done. After UNREACHABLE,
+   * TIMED_OUT or OUTCOME_UNKNOWN it may be done, or still on its way. Safe to call again after each of them: who is already what is asked stays
+   * as it is.
    */
   async changeMembers(group: string, change: MemberChange, options: AdminCallOptions = {}): Promise<readonly MemberStatus[]> {
     const { addLearners = [], promote = [], remove = [] } = change;
     const request = { group, addLearners: [...addLearners], promote: [...promote], remove: [...remove] };
-    try {
-      return (await this.#caller.call(group, AdminService.ChangeMembers, request, this.#settings(options))).members;
-    } catch (error) {
-      throw lastRefusal(error);
+    const { signal, timeoutMs } = this.#settings(options);
+    const { clock, transport } = this.#environment;
+    const until = clock.nowMs() + timeoutMs;
+    const left = (): number => Math.max(0, until - clock.nowMs());
+    let redirect: string | undefined;
+    // Not as other calls: whatever a leader says is told at once, for what a change has to wait for may take hours.
+    for (;;) {
+      const whoever = { timeoutMs: left(), signal, repeatable: true };
+      const address = redirect ?? (await this.#caller.call(group, AdminService.GetNodeStatus, {}, whoever)).address;
+      const channel = transport.dial(address);
+      try {
+        return (await channel.call(AdminService.ChangeMembers, request, { timeoutMs: Math.max(1, left()), signal })).members;
+      } catch (error) {
+        if (signal.aborted) throw cancelled(signal);
+        if (!(error instanceof LograftError && error.reason === 'NOT_LEADER')) throw error;
+        this.#book.doubt(group, address);
+        redirect = error.leaderAddress === address || left() === 0 ? undefined : error.leaderAddress;
+      } finally {
+        channel.close();
+      }
+      await this.#book.nextChange(BETWEEN_TRIES_MS, signal);
     }
   }
 
@@ -146,13 +164,6 @@ export class Admin {
     const sorted = [...groups].sort((a, b) => (topics.get(a) ?? 0) - (topics.get(b) ?? 0) || (a < b ? -1 : 1));
     return sorted[0] ?? '';
   }
-}
-
-/** A leader that was asked in vain until the time was over has said why: that helps more than that it took too long. */
-function lastRefusal(error: unknown): unknown {
-  if (!(error instanceof LograftError && error.reason === 'NO_LEADER' && error.cause instanceof LograftError)) return error;
-  const { reason } = error.cause;
-  return reason === 'MEMBERS_CHANGING' || reason === 'NOT_CAUGHT_UP' ? error.cause : error;
 }
 
 async function askNode(
