@@ -44,7 +44,11 @@ describe('help', () => {
       'produce',
       'consume',
       'status',
-      'transfer',
+      'group',
+      'group add-member',
+      'group remove-member',
+      'group replace-member',
+      'group transfer-leader',
       'broker',
       'router',
     ]);
@@ -56,9 +60,27 @@ describe('help', () => {
     expect(help).toMatch(new RegExp(`Examples:\n(  .*\n)*?.*lograft ${name}`));
   });
 
-  it.each(['produce', 'consume', 'status', 'transfer', 'topic create'])('of %s tells of the router', (name) => {
-    const found = allCommands(createProgram()).find(([known]) => known === name);
-    expect(helpOf(found?.[1] as Command).replace(/\s+/g, ' ')).toMatch(/--router .*default: 127.0.0.1:8080, env: LOGRAFT_ROUTER/);
+  it.each(['produce', 'consume', 'status', 'group add-member', 'group transfer-leader', 'topic create'])(
+    'of %s tells of the router',
+    (name) => {
+      const found = allCommands(createProgram()).find(([known]) => known === name);
+      expect(helpOf(found?.[1] as Command).replace(/\s+/g, ' ')).toMatch(/--router .*default: 127.0.0.1:8080, env: LOGRAFT_ROUTER/);
+    },
+  );
+});
+
+describe('patience', () => {
+  it.each([
+    ['group add-member', 600],
+    ['group replace-member', 600],
+    ['group remove-member', 30],
+    ['group transfer-leader', 30],
+  ])('of %s is %i s unless told otherwise', (name, seconds) => {
+    const command = allCommands(createProgram()).find(([known]) => known === name)?.[1] as Command;
+    expect(command.opts().timeout).toBe(seconds);
+    expect(helpOf(command).replace(/\s+/g, ' ')).toContain(`(default: ${seconds})`);
+    command.parseOptions(['--timeout', '7']);
+    expect(command.opts().timeout).toBe(7);
   });
 });
 
@@ -74,6 +96,10 @@ describe('arguments', () => {
     [['dev', '--stop', '--detach'], /cannot be used with/],
     [['dev', '--replicas', '0'], /whole number from 1 to 7/],
     [['broker', '--member', 'n1'], /"n1" is not id=host:port/],
+    [['group', 'add-member', 'n4'], /required option '-a, --address <host:port>' not specified/],
+    [['group', 'add-member', 'n4', '--address', 'here'], /"here" is not host:port/],
+    [['group', 'remove-membr', 'n4'], /unknown command 'remove-membr' \(Did you mean remove-member\?\)/],
+    [['transfer'], /unknown command 'transfer'/],
     [['prodcue'], /unknown command 'prodcue' \(Did you mean produce\?\)/],
   ])('lograft %j is refused in one line', async (args, message) => {
     const said = await complaint(args);

@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { chooseGroup } from '../../../src/cli/group-choice.ts';
 import { renderStatus } from '../../../src/cli/status-render.ts';
 import { type ClusterStatus, toStatusView } from '../../../src/cli/status-view.ts';
 import { coloursFor } from '../../../src/cli/terminal.ts';
-import { chooseGroup } from '../../../src/cli/transfer-command.ts';
 import type { GroupStatus } from '../../../src/rpc/generated/lograft/v1/GroupStatus.ts';
 import type { MemberStatus } from '../../../src/rpc/generated/lograft/v1/MemberStatus.ts';
 
@@ -162,7 +162,7 @@ describe('status', () => {
   });
 });
 
-describe('the group to transfer', () => {
+describe('the group that a command is about', () => {
   const [group] = toStatusView(FIXTURE).groups;
   it('is the only one, or the one named', () => {
     if (group === undefined) throw new Error('no group');

@@ -18,6 +18,8 @@ export class FakeMembers {
   /** Requests that changed something, in order. */
   readonly changes: Pick<ChangeMembersRequest, 'addLearners' | 'promote' | 'remove'>[] = [];
   settled = true;
+  /** Members with another disk than they are counted with. */
+  readonly wiped = new Set<string>();
   /** What a new learner lacks at first, and what it gets each time somebody looks. */
   learnerLag = 0;
   learnsPerLook = 400;
@@ -59,6 +61,8 @@ export class FakeMembers {
     const { addLearners, promote, remove } = request;
     const refusal = this.refusal(request);
     if (refusal !== undefined) throw refusal;
+    const lost = addLearners.find(({ node }) => this.wiped.has(node) && this.voters.includes(node));
+    if (lost !== undefined) throw new LograftError('INVALID_REQUEST', `${lost.node} votes with another disk than it has now`);
     const added = addLearners.filter(({ node }) => !this.nodes.includes(node));
     const promoted = promote.filter((node) => !this.voters.includes(node));
     const removed = remove.filter((node) => this.nodes.includes(node));
@@ -71,6 +75,7 @@ export class FakeMembers {
     for (const { node, address } of added) this.add(node, address, { voter: false, lag: this.learnerLag });
     for (const node of promoted) this.get(node).voter = true;
     this.#members = this.#members.filter(({ node }) => !removed.includes(node));
+    for (const { node } of added) this.wiped.delete(node);
     this.changes.push({ addLearners, promote, remove });
     return this.look(true);
   }
