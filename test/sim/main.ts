@@ -19,6 +19,7 @@ interface Flags {
 }
 
 const MAX_SEED = 2 ** 47;
+const SEEDS_PER_LIFE = 40;
 const colours = coloursFor(process.stdout);
 
 const program = new Command('sim')
@@ -77,31 +78,10 @@ async function search({ minutes, seeds, from, jobs }: Flags): Promise<number> {
     ? setInterval(() => logUpdate(say()), 200)
     : setInterval(() => process.stdout.write(`${say()}\n`), 30_000);
   const worker = fileURLToPath(new URL('swarm-worker.ts', import.meta.url));
+  const over = (): boolean => failure !== undefined || given >= wanted || performance.now() >= deadline;
   await Promise.all(
-    Array.from({ length: jobs }, () => {
-      const child = fork(worker, { execArgv: process.execArgv });
-      const feed = (): void => {
-        if (failure !== undefined || given >= wanted || performance.now() >= deadline) return void child.disconnect();
-        given += 1;
-        child.send({ seed: next });
-        next += 1;
-      };
-      child.on('message', (message: WorkerMessage) => {
-        if (message.type === 'finished') {
-          totals.seeds += 1;
-          totals.steps += message.result.steps;
-          totals.simulatedMs += message.result.simulatedMs;
-          totals.sent += message.result.records.sent;
-          totals.acknowledged += message.result.records.acknowledged;
-          finished.push(message);
-          if (finished.length > 1_000) finished.shift();
-        } else failure ??= message;
-        feed();
-      });
-      feed();
-      return new Promise<void>((resolve, reject) => {
-        child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
-      });
+    Array.from({ length: jobs }, async () => {
+      while (!over()) await life();
     }),
   );
   clearInterval(progress);
@@ -111,6 +91,35 @@ async function search({ minutes, seeds, from, jobs }: Flags): Promise<number> {
   process.stdout.write(`\n${colours.red('FAILED')} at commit ${commit()}, seed ${failure.seed}: ${failure.error}\n`);
   process.stdout.write(`Again, with a trace:  npm run sim -- --seed ${failure.seed}\n`);
   return 1;
+
+  /** One process, for some seeds: the signals of clients that were killed are never let go of, so memory grows with each. */
+  function life(): Promise<void> {
+    let fed = 0;
+    const child = fork(worker, { execArgv: process.execArgv });
+    const feed = (): void => {
+      if (over() || fed >= SEEDS_PER_LIFE) return void child.disconnect();
+      fed += 1;
+      given += 1;
+      child.send({ seed: next });
+      next += 1;
+    };
+    child.on('message', (message: WorkerMessage) => {
+      if (message.type === 'finished') {
+        totals.seeds += 1;
+        totals.steps += message.result.steps;
+        totals.simulatedMs += message.result.simulatedMs;
+        totals.sent += message.result.records.sent;
+        totals.acknowledged += message.result.records.acknowledged;
+        finished.push(message);
+        if (finished.length > 1_000) finished.shift();
+      } else failure ??= message;
+      feed();
+    });
+    feed();
+    return new Promise<void>((resolve, reject) => {
+      child.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))));
+    });
+  }
 }
 
 function commit(): string {

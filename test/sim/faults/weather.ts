@@ -155,6 +155,8 @@ function rotting(drawn: Weather, random: SimRandom): Partial<Weather> {
     retentionBytes: 0,
     maxRecordBytes: 1_000,
     meanPauseMs: 20,
+    maxBurst: 3,
+    producers: 1,
     cacheBytes: 0,
     rates: {
       ...drawn.rates,
