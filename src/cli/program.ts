@@ -5,11 +5,11 @@ import { brokerCommand } from './broker-command.ts';
 import { describeFailure } from './cli-error.ts';
 import { consumeCommand } from './consume-command.ts';
 import { devCommand } from './dev/dev-command.ts';
+import { groupCommand } from './group/group-command.ts';
 import { produceCommand } from './produce-command.ts';
 import { routerCommand } from './router-command.ts';
 import { statusCommand } from './status-command.ts';
 import { topicCommand } from './topic-command.ts';
-import { transferCommand } from './transfer-command.ts';
 
 export function createProgram(): Command {
   const program = new Command('lograft')
@@ -22,7 +22,7 @@ export function createProgram(): Command {
     produceCommand(),
     consumeCommand(),
     statusCommand(),
-    transferCommand(),
+    groupCommand(),
     brokerCommand(),
     routerCommand(),
   ];

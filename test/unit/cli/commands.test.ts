@@ -44,7 +44,11 @@ describe('help', () => {
       'produce',
       'consume',
       'status',
-      'transfer',
+      'group',
+      'group add-member',
+      'group remove-member',
+      'group replace-member',
+      'group transfer-leader',
       'broker',
       'router',
     ]);
@@ -56,7 +60,7 @@ describe('help', () => {
     expect(help).toMatch(new RegExp(`Examples:\n(  .*\n)*?.*lograft ${name}`));
   });
 
-  it.each(['produce', 'consume', 'status', 'transfer', 'topic create'])('of %s tells of the router', (name) => {
+  it.each(['produce', 'consume', 'status', 'group transfer-leader', 'topic create'])('of %s tells of the router', (name) => {
     const found = allCommands(createProgram()).find(([known]) => known === name);
     expect(helpOf(found?.[1] as Command).replace(/\s+/g, ' ')).toMatch(/--router .*default: 127.0.0.1:8080, env: LOGRAFT_ROUTER/);
   });

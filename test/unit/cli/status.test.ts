@@ -1,9 +1,9 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { chooseGroup } from '../../../src/cli/group/choose-group.ts';
 import { renderStatus } from '../../../src/cli/status-render.ts';
 import { type ClusterStatus, toStatusView } from '../../../src/cli/status-view.ts';
 import { coloursFor } from '../../../src/cli/terminal.ts';
-import { chooseGroup } from '../../../src/cli/transfer-command.ts';
 import type { GroupStatus } from '../../../src/rpc/generated/lograft/v1/GroupStatus.ts';
 import type { MemberStatus } from '../../../src/rpc/generated/lograft/v1/MemberStatus.ts';
 

@@ -1,12 +1,13 @@
-/** `lograft transfer`: hand a group's leadership to another member. */
+/** `lograft group transfer-leader`: hand a group's leadership to another member. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { LograftClient } from '../client/index.ts';
-import { CliError } from './cli-error.ts';
-import { type ClientFlags, withClientFlags, withExamples } from './flags.ts';
-import { askCluster } from './status-command.ts';
-import { type GroupView, toStatusView } from './status-view.ts';
-import { timeoutOf, withClient } from './with-client.ts';
+import type { LograftClient } from '../../client/index.ts';
+import { CliError } from '../cli-error.ts';
+import { type ClientFlags, withClientFlags, withExamples } from '../flags.ts';
+import { askCluster } from '../status-command.ts';
+import { type GroupView, toStatusView } from '../status-view.ts';
+import { timeoutOf, withClient } from '../with-client.ts';
+import { chooseGroup } from './choose-group.ts';
 
 interface TransferFlags extends ClientFlags {
   readonly group?: string;
@@ -15,15 +16,15 @@ interface TransferFlags extends ClientFlags {
 
 const POLL_MS = 50;
 
-export function transferCommand(): Command {
-  const command = new Command('transfer')
+export function transferLeaderCommand(): Command {
+  const command = new Command('transfer-leader')
     .description("hand a group's leadership to another member")
     .option('-g, --group <name>', 'the group (default: the only one)')
     .option('--to <node>', 'the next leader (default: the member that is most up to date)')
     .action(transfer);
   return withExamples(withClientFlags(command, 'how long to wait for the new leader'), [
-    'lograft transfer',
-    'lograft transfer --to n2',
+    'lograft group transfer-leader',
+    'lograft group transfer-leader --to n2',
   ]);
 }
 
@@ -50,14 +51,4 @@ async function handOver(client: LograftClient, flags: TransferFlags): Promise<{ 
   }
   const late = `no new leader within ${flags.timeout} s: ${before.leader || 'the old one'} goes on`;
   throw new CliError(`group ${before.group}: ${late}. Is the next one up to date? See: lograft status`);
-}
-
-export function chooseGroup(groups: readonly GroupView[], name: string | undefined): GroupView {
-  const chosen = name === undefined && groups.length === 1 ? groups[0] : groups.find(({ group }) => group === name);
-  if (chosen !== undefined) return chosen;
-  if (groups.length === 0) throw new CliError('no broker has registered with the router yet: there is no leadership to hand over');
-  const known = groups.map(({ group }) => group).join(', ');
-  throw new CliError(
-    name === undefined ? `there are several groups (${known}): say which with --group` : `no group ${name} (there are: ${known})`,
-  );
 }
