@@ -19,6 +19,7 @@ import { Group } from './group.ts';
 import { HandBack } from './hand-back.ts';
 import { joinGroup } from './join-group.ts';
 import { serveLog } from './log-service.ts';
+import type { Introduction } from './member-changes.ts';
 import { RouterRegistration } from './registration.ts';
 import { Retention } from './retention.ts';
 import { VERSION } from './version.ts';
@@ -35,7 +36,9 @@ export interface Broker {
 const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
 /** Calls under way may take this long to end at a shutdown. */
 const CLOSE_GRACE_MS = 500;
-const INTRODUCE_TIMEOUT_MS = 2_000;
+/** A node that is to be added may still be starting. */
+const MEET_WITHIN_MS = 5_000;
+const MEET_EVERY_MS = 200;
 
 export async function startBroker(
   config: BrokerConfig,
@@ -115,7 +118,7 @@ export async function startBroker(
     version: VERSION,
     uptimeMs: () => clock.nowMs() - startedAtMs,
     isReachable: (peer) => network.isConnected(peer),
-    introduce: (address) => introduce(config.group, address, environment, INTRODUCE_TIMEOUT_MS),
+    introduce: (address) => meet(config.group, address, environment),
   });
   network.start(replica);
   let server: RpcServer;
@@ -189,6 +192,20 @@ function raftConfig(self: NodeId, disk: string, founding: Configuration, config:
     maxInflightBytes: 32 * 1024 * 1024,
     maxUncommittedBytes: 64 * 1024 * 1024,
   };
+}
+
+/** Asks who answers at an address, for as long as a start takes. */
+async function meet(group: string, address: string, environment: BrokerEnvironment): Promise<Introduction> {
+  const { clock } = environment;
+  const deadlineMs = clock.nowMs() + MEET_WITHIN_MS;
+  for (;;) {
+    try {
+      return await introduce(group, address, environment, Math.max(MEET_EVERY_MS, deadlineMs - clock.nowMs()));
+    } catch (error) {
+      if (clock.nowMs() >= deadlineMs) throw error;
+      await new Promise<void>((resolve) => clock.after(MEET_EVERY_MS, resolve));
+    }
+  }
 }
 
 /** Waits until somebody else leads, for as long as a transfer may take; a group without another live member keeps its leader. */

@@ -10,14 +10,14 @@ export interface ClientFlags {
 }
 
 /** Options of every command that talks to a cluster. */
-export function withClientFlags(command: Command, timeoutMeaning: string): Command {
+export function withClientFlags(command: Command, timeoutMeaning: string, timeoutSeconds = 30): Command {
   const router = new Option('-r, --router <host:port,...>', 'routers to ask; the first that answers is used')
     .env('LOGRAFT_ROUTER')
     .default([DEFAULT_ROUTER], DEFAULT_ROUTER)
     .argParser(addressList);
   return command
     .addOption(router)
-    .addOption(new Option('--timeout <seconds>', timeoutMeaning).default(30).argParser(numberBetween(0.1, 86_400)));
+    .addOption(new Option('--timeout <seconds>', timeoutMeaning).default(timeoutSeconds).argParser(numberBetween(0.1, 86_400)));
 }
 
 export function address(text: string): string {

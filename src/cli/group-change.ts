@@ -33,8 +33,8 @@ export async function changeGroup(flags: GroupFlags, plan: Plan): Promise<void> 
 export function whoVotes(state: GroupState): string {
   const voters = votersOf(state);
   const learners = state.members.filter(({ voter }) => !voter).map(({ node }) => node);
-  const learning = learners.length === 0 ? '' : `; ${learners.join(', ')} ${learners.length === 1 ? 'learns' : 'learn'}`;
-  return `group ${state.group}: ${voters.join(', ')} ${voters.length === 1 ? 'votes' : 'vote'}${learning}`;
+  const learning = learners.length === 0 ? '' : `; learners ${learners.join(', ')}`;
+  return `group ${state.group}: voters ${voters.join(', ')}${learning}`;
 }
 
 export function noteOn(voters: number): string | undefined {

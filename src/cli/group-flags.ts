@@ -9,15 +9,13 @@ export interface GroupFlags extends ClientFlags {
 /** Getting a log of many gigabytes takes its time. */
 const CATCH_UP_SECONDS = 600;
 
-export function withGroupFlags(command: Command, timeoutMeaning: string): Command {
-  return withClientFlags(command.option('-g, --group <name>', 'the group (default: the only one)'), timeoutMeaning);
+export function withGroupFlags(command: Command, timeoutMeaning: string, timeoutSeconds?: number): Command {
+  return withClientFlags(command.option('-g, --group <name>', 'the group (default: the only one)'), timeoutMeaning, timeoutSeconds);
 }
 
 /** The same, with patience for a member that has to get the log first. */
 export function withCatchUpFlags(command: Command): Command {
-  withGroupFlags(command, 'how long to wait; the same command goes on where this one gave up');
-  command.options.find(({ long }) => long === '--timeout')?.default(CATCH_UP_SECONDS);
-  return command.setOptionValueWithSource('timeout', CATCH_UP_SECONDS, 'default');
+  return withGroupFlags(command, 'how long to wait; the same command goes on where this one gave up', CATCH_UP_SECONDS);
 }
 
 /** The command line that goes on where one was interrupted. */

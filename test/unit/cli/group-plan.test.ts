@@ -164,8 +164,8 @@ describe('replace-member of a wiped disk', () => {
 
 describe('the line at the end', () => {
   it('says who votes and who learns', () => {
-    expect(whoVotes(group('n1 n2 n3! n4?'))).toBe('group g1: n1, n2 vote; n4 learns');
-    expect(whoVotes(group('n1'))).toBe('group g1: n1 votes');
+    expect(whoVotes(group('n1 n2 n3! n4?'))).toBe('group g1: voters n1, n2; learners n4');
+    expect(whoVotes(group('n1'))).toBe('group g1: voters n1');
     expect(votersOf(group('n1 n2! n4+'))).toEqual(['n1']);
   });
 
