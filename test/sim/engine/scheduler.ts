@@ -87,6 +87,7 @@ export class Scheduler {
       if (event.task === undefined) continue;
       this.#nowMs = event.atMs;
       this.#steps += 1;
+      if (this.#steps > MOST_STEPS) this.fail(new Error(`${MOST_STEPS} steps and no end: something runs in circles`));
       this.#trace.step(event.atMs, event.kind, event.order);
       try {
         event.task();
@@ -97,6 +98,9 @@ export class Scheduler {
     }
   }
 }
+
+/** Ten times what the longest run takes. */
+const MOST_STEPS = 5_000_000;
 
 function before(left: Event, right: Event): boolean {
   return left.atMs < right.atMs || (left.atMs === right.atMs && left.order < right.order);

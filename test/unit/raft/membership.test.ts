@@ -145,6 +145,12 @@ describe('thesis 4.2', () => {
     group.accept(n2);
     expect(group.change([n1, n2, n3, n4]).membership).toMatchObject({ accepted: false, reason: 'notCaughtUp' });
     group.accept(n4);
+    group.core.step({ type: 'peerDisconnected', peer: n4 }, group.nowMs);
+    // Gone, perhaps for good: with its vote the group might never decide anything again.
+    expect(group.change([n1, n2, n3, n4]).membership).toMatchObject({ accepted: false, reason: 'notCaughtUp' });
+    group.core.step({ type: 'peerConnected', peer: n4 }, group.nowMs);
+    expect(group.change([n1, n2, n3, n4]).membership).toMatchObject({ accepted: false, reason: 'notCaughtUp' });
+    group.accept(n4);
     expect(group.change([n1, n2, n3, n4]).membership).toMatchObject({ accepted: true });
   });
 
