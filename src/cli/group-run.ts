@@ -34,6 +34,8 @@ export class PlanRun {
   #warned = false;
   /** What the last look or try ended with: the reason to give when the time is over. */
   #waitingFor = '';
+  /** A change that was asked for, with no word of how it ended. */
+  #unanswered: string | undefined;
 
   constructor(client: LograftClient, group: string, plan: Plan, options: RunOptions) {
     this.#client = client;
@@ -61,7 +63,7 @@ export class PlanRun {
     try {
       const state = await readGroup(this.#client, this.#group, { timeoutMs: this.#leftMs(), signal: this.#options.signal });
       if (state === undefined) this.#wait('leader', `nobody leads ${this.#group} at present`);
-      else this.#state = state;
+      else this.#saw(state);
       return state;
     } catch (error) {
       this.#bear(error);
@@ -87,12 +89,14 @@ export class PlanRun {
     this.#wait(step.what, step.what);
     if (step.warning !== undefined) this.#warnOnce(step.warning);
     const { signal } = this.#options;
+    this.#unanswered = step.what;
     try {
       const members = await this.#client.admin.changeMembers(this.#group, step.change, { timeoutMs: this.#leftMs(), signal });
       this.#accepted.push(step.change);
-      this.#state = { ...state, members };
+      this.#saw({ ...state, members });
       this.#blockedSinceMs = undefined;
     } catch (error) {
+      if (error instanceof LograftError && error.retry !== 'sameBatch') this.#unanswered = undefined;
       const refused = error instanceof LograftError && error.reason === 'INVALID_REQUEST';
       if (refused && step.ifRefused?.because.test(error.message)) return this.#take(step.ifRefused.step, state);
       if (error instanceof LograftError && error.reason === 'NOT_CAUGHT_UP') return this.#showCatchUp(this.#plan.subject, state);
@@ -114,6 +118,11 @@ export class PlanRun {
     this.#blockedSinceMs ??= now;
     if (now - this.#blockedSinceMs >= BLOCKED_PATIENCE_MS) throw this.#failure(why);
     this.#wait('blocked', why);
+  }
+
+  #saw(state: GroupState): void {
+    this.#state = state;
+    this.#unanswered = undefined;
   }
 
   #wait(kind: string, why: string): void {
@@ -148,6 +157,7 @@ export class PlanRun {
 
   #failure(what: string, cause?: unknown, exitCode = 1): CliError {
     const kept = this.#state === undefined ? 'Nothing was changed' : `As last seen, ${standing(this.#state, this.#plan.subject)}`;
-    return new CliError(`${what.replace(/\.$/, '')}. ${kept}. To go on: ${this.#plan.resume()}`, { cause, exitCode });
+    const open = this.#unanswered === undefined ? '' : `, and this may still happen: ${this.#unanswered}`;
+    return new CliError(`${what.replace(/\.$/, '')}. ${kept}${open}. To go on: ${this.#plan.resume()}`, { cause, exitCode });
   }
 }

@@ -28,9 +28,12 @@ export function memberOf(state: GroupState, node: string): MemberStatus | undefi
   return state.members.find((member) => member.node === node);
 }
 
-/** Names of those who vote when the change that is under way, if any, is through. */
+/** Names, sorted, of those who vote when the change that is under way, if any, is through. */
 export function votersOf({ members }: GroupState): string[] {
-  return members.filter(({ voter, leaving }) => voter && !leaving).map(({ node }) => node);
+  return members
+    .filter(({ voter, leaving }) => voter && !leaving)
+    .map(({ node }) => node)
+    .sort();
 }
 
 /** What a node is at present, as the second half of a sentence. */

@@ -115,13 +115,28 @@ describe('a plan', () => {
     cluster.members.learnsPerLook = 0;
     const interrupt = new AbortController();
     const adding = follow(add(), 20_000, interrupt.signal);
-    while (!cluster.members.nodes.includes('n4')) await sleep(10);
+    let told = '';
+    while (!told.includes('n4 gets the log')) {
+      await sleep(10);
+      told += shown();
+    }
     interrupt.abort();
     const resume = `lograft group add-member n4 --address ${n4.address}`;
     const message = `interrupted. As last seen, n4 is a learner of g1 and goes on getting the log. To go on: ${resume}`;
     await expect(adding).rejects.toMatchObject({ message, exitCode: 130 });
     cluster.members.learnsPerLook = 1_000;
     expect(votersOf(await follow(add()))).toContain('n4');
+  });
+
+  it('does not call undone what was not answered', async () => {
+    const interrupt = new AbortController();
+    cluster.members.refusal = () => {
+      interrupt.abort();
+      return new LograftError('OUTCOME_UNKNOWN', 'n1 lost the leadership');
+    };
+    const message =
+      /^interrupted. As last seen, n4 is no member of g1, and this may still happen: n4 becomes a learner. To go on: /;
+    await expect(follow(add(), 20_000, interrupt.signal)).rejects.toThrow(message);
   });
 
   it('gives up in time, with the reason', async () => {
