@@ -7,15 +7,18 @@ import type { PeerMessage } from '../../../src/raft/messages.ts';
 import {
   type Entry,
   FIRST_APPLICATION_KIND,
+  type LogPosition,
   logIndex,
   type NodeId,
   nodeId,
+  type RestoredLog,
   term,
   type WriteSequence,
   type WriteUnit,
 } from '../../../src/raft/types.ts';
 import { Committed } from '../cluster/committed.ts';
 import { NodeHistory, printOf } from '../cluster/node-history.ts';
+import { Oracle } from '../oracle/oracle.ts';
 import { AcknowledgedIsDurable } from './acknowledged-is-durable.ts';
 import { CommittedNeverChanges } from './committed-never-changes.ts';
 import { ElectionSafety } from './election-safety.ts';
@@ -242,10 +245,13 @@ describe('Acknowledged Is Durable', () => {
 });
 
 describe('Durable Log Survives', () => {
-  const restored = (lastIndex: number, inTerm: number) => ({
+  const restored = (lastIndex: number, inTerm: number, floor?: LogPosition): RestoredLog => ({
     hardState: { term: term(inTerm), vote: undefined },
+    base: { index: logIndex(0), term: term(0), configuration: undefined },
     lastIndex: logIndex(lastIndex),
     termRuns: lastIndex === 0 ? [] : [{ term: term(1), firstIndex: logIndex(1) }],
+    configurations: [],
+    floor,
   });
 
   it('takes what was durable and any first units of what was not, nothing less and nothing else', () => {
@@ -253,9 +259,30 @@ describe('Durable Log Survives', () => {
     const outcome = (lastIndex: number, inTerm = 1): boolean => {
       const history = node(A, units, 2);
       history.ended();
-      return history.opened(restored(lastIndex, inTerm) as never);
+      return history.opened(restored(lastIndex, inTerm));
     };
     expect([1, 2, 3, 4].map((lastIndex) => outcome(lastIndex))).toEqual([false, true, true, false]);
     expect(outcome(2, 0)).toBe(false);
+  });
+
+  it('takes less when the log says what it lacks, and goes on counting that as held', () => {
+    const units = [unit(1, 1, [entry(1, 1)]), unit(2, 1, [entry(2, 1)])];
+    const opened = (floor: LogPosition | undefined): [boolean, boolean, boolean] => {
+      const history = node(A, units, 2);
+      history.ended();
+      return [history.opened(restored(1, 1, floor)), history.holds(2, 1), history.isShort];
+    };
+    expect(opened(undefined)[0]).toBe(false);
+    expect(opened({ index: logIndex(1), term: term(1) })[0]).toBe(false);
+    expect(opened({ index: logIndex(2), term: term(1) })).toEqual([true, true, true]);
+  });
+});
+
+describe('Linearizable Reads', () => {
+  it('sees a node that does not know of everything acknowledged before the question', () => {
+    const oracle = new Oracle();
+    oracle.acknowledged(oracle.sending('p', 0), { queue: 0, offset: 0 });
+    oracle.sawEnd('n1', 0, oracle.knownEnd(0), 1);
+    expect(() => oracle.sawEnd('n2', 0, oracle.knownEnd(0), 0)).toThrow(/n2 says that queue 0 ends at 0, it was at 1/);
   });
 });

@@ -16,7 +16,7 @@ describe('the oracle', () => {
     oracle.read('r', { queue: 0, offset: 1 }, 'p#1');
     oracle.read('s', { queue: 0, offset: 0 }, 'p#0');
     oracle.checkComplete('r');
-    expect(oracle.counts).toEqual({ sent: 2, acknowledged: 1, failed: 1, read: 3 });
+    expect(oracle.counts).toEqual({ sent: 2, acknowledged: 1, failed: 1, read: 3, latest: 0 });
   });
 
   it('sees two records at one offset', () => {

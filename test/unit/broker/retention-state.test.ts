@@ -1,6 +1,6 @@
 /** Checkpoints, trims and snapshots of the replicated state. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/base/system-clock.ts';
 import { BrokerState, type BrokerStateEvents } from '../../../src/broker/broker-state.ts';
 import { KIND_BATCH, KIND_COMMAND } from '../../../src/broker/entry-kinds.ts';
@@ -105,8 +105,7 @@ describe('a trim', () => {
     const rows = () => [...fixture.keyed.entries.keys()].filter((key) => key.startsWith('69')).length;
     expect(rows()).toBe(2_510);
     fixture.command({ trim: { index: checkpoint } });
-    await settled();
-    expect(rows()).toBe(10);
+    await vi.waitFor(() => expect(rows()).toBe(10));
     const again = await Fixture.open(fixture.keyed);
     expect(again.queues()).toEqual([[[2_500, 2_510]]]);
     expect(again.state.marks.all().map(({ index }) => index)).toEqual([checkpoint]);

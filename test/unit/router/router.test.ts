@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/base/system-clock.ts';
 import { RouteTable } from '../../../src/router/route-table.ts';
 import { RouteWatchers } from '../../../src/router/route-watchers.ts';
@@ -61,8 +61,7 @@ describe('a router', () => {
     expect(watcher.routes).toEqual([{ revision: 0, groups: [] }]);
     const { stream } = register();
     for (let term = 1; term <= 20; term += 1) stream.write(report('n1', term, true));
-    await sleep(50);
-    expect(watcher.routes.at(-1)?.groups[0]).toMatchObject({ leader: 'n1', term: 20 });
+    await vi.waitFor(() => expect(watcher.routes.at(-1)?.groups[0]).toMatchObject({ leader: 'n1', term: 20 }));
     expect(watcher.routes.length).toBeLessThan(23);
     const revisions = watcher.routes.map(({ revision }) => revision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
