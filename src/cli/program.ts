@@ -5,7 +5,7 @@ import { brokerCommand } from './broker-command.ts';
 import { describeFailure } from './cli-error.ts';
 import { consumeCommand } from './consume-command.ts';
 import { devCommand } from './dev/dev-command.ts';
-import { groupCommand } from './group-command.ts';
+import { groupCommand } from './group/group-command.ts';
 import { produceCommand } from './produce-command.ts';
 import { routerCommand } from './router-command.ts';
 import { statusCommand } from './status-command.ts';

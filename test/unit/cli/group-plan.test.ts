@@ -1,11 +1,11 @@
 /** What comes next, for groups in every state that a command may find. */
 import { describe, expect, it } from 'vitest';
-import { addPlan } from '../../../src/cli/group-add-member.ts';
-import { noteOn, whoVotes } from '../../../src/cli/group-change.ts';
-import type { Plan } from '../../../src/cli/group-plan.ts';
-import { removePlan } from '../../../src/cli/group-remove-member.ts';
-import { replacePlan } from '../../../src/cli/group-replace-member.ts';
-import { type GroupState, standing, votersOf } from '../../../src/cli/group-state.ts';
+import { addPlan } from '../../../src/cli/group/add-member.ts';
+import { noteOn, whoVotes } from '../../../src/cli/group/change.ts';
+import type { Plan } from '../../../src/cli/group/plan.ts';
+import { removePlan } from '../../../src/cli/group/remove-member.ts';
+import { replacePlan } from '../../../src/cli/group/replace-member.ts';
+import { type GroupState, standing, votersOf } from '../../../src/cli/group/state.ts';
 import type { MemberStatus } from '../../../src/rpc/generated/lograft/v1/MemberStatus.ts';
 
 const FLAGS = { router: ['127.0.0.1:8080'], timeout: 1 };

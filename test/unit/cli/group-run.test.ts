@@ -1,14 +1,14 @@
 /** Plans followed over a cluster that changes leaders, loses answers and takes its time. */
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addPlan } from '../../../src/cli/group-add-member.ts';
-import { CatchUpMeter, catchUpLine } from '../../../src/cli/group-catch-up.ts';
-import type { Plan } from '../../../src/cli/group-plan.ts';
-import { GroupProgress } from '../../../src/cli/group-progress.ts';
-import { removePlan } from '../../../src/cli/group-remove-member.ts';
-import { replacePlan } from '../../../src/cli/group-replace-member.ts';
-import { PlanRun } from '../../../src/cli/group-run.ts';
-import { type GroupState, votersOf } from '../../../src/cli/group-state.ts';
+import { addPlan } from '../../../src/cli/group/add-member.ts';
+import { CatchUpMeter, catchUpLine } from '../../../src/cli/group/catch-up.ts';
+import type { Plan } from '../../../src/cli/group/plan.ts';
+import { GroupProgress } from '../../../src/cli/group/progress.ts';
+import { removePlan } from '../../../src/cli/group/remove-member.ts';
+import { replacePlan } from '../../../src/cli/group/replace-member.ts';
+import { PlanRun } from '../../../src/cli/group/run.ts';
+import { type GroupState, votersOf } from '../../../src/cli/group/state.ts';
 import { LograftClient } from '../../../src/client/index.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import { FakeCluster, sleep } from '../client/fake-cluster.ts';

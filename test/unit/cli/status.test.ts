@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { chooseGroup } from '../../../src/cli/group-choice.ts';
+import { chooseGroup } from '../../../src/cli/group/choice.ts';
 import { renderStatus } from '../../../src/cli/status-render.ts';
 import { type ClusterStatus, toStatusView } from '../../../src/cli/status-view.ts';
 import { coloursFor } from '../../../src/cli/terminal.ts';

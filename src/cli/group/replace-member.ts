@@ -1,11 +1,11 @@
 /** `lograft group replace-member`: another node takes a voter's place, or the same node on a new disk. */
 import { Command } from 'commander';
-import { CliError } from './cli-error.ts';
-import { address, withExamples } from './flags.ts';
-import { changeGroup } from './group-change.ts';
-import { commandLine, type GroupFlags, withCatchUpFlags } from './group-flags.ts';
-import { introduced, keepingMajority, type Plan, SETTLING, type Step, towardsVote } from './group-plan.ts';
-import { type GroupState, memberOf, votersOf } from './group-state.ts';
+import { CliError } from '../cli-error.ts';
+import { address, withExamples } from '../flags.ts';
+import { changeGroup } from './change.ts';
+import { commandLine, type GroupFlags, withCatchUpFlags } from './flags.ts';
+import { introduced, keepingMajority, type Plan, SETTLING, type Step, towardsVote } from './plan.ts';
+import { type GroupState, memberOf, votersOf } from './state.ts';
 
 interface ReplaceFlags extends GroupFlags {
   readonly with?: string;

@@ -2,8 +2,8 @@
  * What comes next on the way to the members that were asked for. A plan looks at the group as it is and never at how it came to be so: that is why
  * a command that was interrupted, or that another leader took over from, goes on by being run again.
  */
-import type { MemberChange } from '../client/admin.ts';
-import { type GroupState, memberOf, votersOf } from './group-state.ts';
+import type { MemberChange } from '../../client/admin.ts';
+import { type GroupState, memberOf, votersOf } from './state.ts';
 
 export type Step =
   | {

@@ -1,13 +1,13 @@
 /** Follows a plan, step by step and over changes of leader, until it is done, the time is over or somebody interrupts. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MemberChange } from '../client/admin.ts';
-import type { LograftClient } from '../client/index.ts';
-import { LograftError } from '../rpc/error.ts';
-import { CliError, describeFailure } from './cli-error.ts';
-import { CatchUpMeter, catchUpLine } from './group-catch-up.ts';
-import type { Plan, Step } from './group-plan.ts';
-import type { GroupProgress } from './group-progress.ts';
-import { type GroupState, memberOf, readGroup, standing } from './group-state.ts';
+import type { MemberChange } from '../../client/admin.ts';
+import type { LograftClient } from '../../client/index.ts';
+import { LograftError } from '../../rpc/error.ts';
+import { CliError, describeFailure } from '../cli-error.ts';
+import { CatchUpMeter, catchUpLine } from './catch-up.ts';
+import type { Plan, Step } from './plan.ts';
+import type { GroupProgress } from './progress.ts';
+import { type GroupState, memberOf, readGroup, standing } from './state.ts';
 
 export interface RunOptions {
   readonly timeoutMs: number;

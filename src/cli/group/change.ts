@@ -1,13 +1,14 @@
 /** What the commands that change members have in common: a client, Ctrl-C, progress, and the line at the end. */
-import { chooseGroup } from './group-choice.ts';
-import type { GroupFlags } from './group-flags.ts';
-import { failuresTolerated, type Plan } from './group-plan.ts';
-import { GroupProgress } from './group-progress.ts';
-import { PlanRun } from './group-run.ts';
-import { type GroupState, votersOf } from './group-state.ts';
-import { askCluster } from './status-command.ts';
-import { toStatusView } from './status-view.ts';
-import { timeoutOf, withClient } from './with-client.ts';
+
+import { askCluster } from '../status-command.ts';
+import { toStatusView } from '../status-view.ts';
+import { timeoutOf, withClient } from '../with-client.ts';
+import { chooseGroup } from './choice.ts';
+import type { GroupFlags } from './flags.ts';
+import { failuresTolerated, type Plan } from './plan.ts';
+import { GroupProgress } from './progress.ts';
+import { PlanRun } from './run.ts';
+import { type GroupState, votersOf } from './state.ts';
 
 export async function changeGroup(flags: GroupFlags, plan: Plan): Promise<void> {
   const interrupt = new AbortController();

@@ -1,6 +1,6 @@
 /** What a command that changes members is doing: one live line on a terminal, a plain line now and then in a pipe. */
 import { createLogUpdate } from 'log-update';
-import { isTerminal } from './terminal.ts';
+import { isTerminal } from '../terminal.ts';
 
 const PLAIN_EVERY_MS = 5_000;
 

@@ -1,11 +1,11 @@
 /** `lograft group remove-member`: a node leaves its group. */
 import { Command } from 'commander';
-import { CliError } from './cli-error.ts';
-import { withExamples } from './flags.ts';
-import { changeGroup } from './group-change.ts';
-import { commandLine, type GroupFlags, withGroupFlags } from './group-flags.ts';
-import { failuresTolerated, keepingMajority, type Plan, SETTLING, type Step } from './group-plan.ts';
-import { memberOf, votersOf } from './group-state.ts';
+import { CliError } from '../cli-error.ts';
+import { withExamples } from '../flags.ts';
+import { changeGroup } from './change.ts';
+import { commandLine, type GroupFlags, withGroupFlags } from './flags.ts';
+import { failuresTolerated, keepingMajority, type Plan, SETTLING, type Step } from './plan.ts';
+import { memberOf, votersOf } from './state.ts';
 
 export function removeMemberCommand(): Command {
   const command = new Command('remove-member')

@@ -1,10 +1,10 @@
 /** `lograft group`: who belongs to a group, and who leads it. */
 import { Command } from 'commander';
-import { withExamples } from './flags.ts';
-import { addMemberCommand } from './group-add-member.ts';
-import { removeMemberCommand } from './group-remove-member.ts';
-import { replaceMemberCommand } from './group-replace-member.ts';
-import { transferLeaderCommand } from './group-transfer-leader.ts';
+import { withExamples } from '../flags.ts';
+import { addMemberCommand } from './add-member.ts';
+import { removeMemberCommand } from './remove-member.ts';
+import { replaceMemberCommand } from './replace-member.ts';
+import { transferLeaderCommand } from './transfer-leader.ts';
 
 export function groupCommand(): Command {
   const group = new Command('group').description("change a group's members, hand its leadership over");

@@ -1,6 +1,6 @@
 /** Which group a command is about. */
-import { CliError } from './cli-error.ts';
-import type { GroupView } from './status-view.ts';
+import { CliError } from '../cli-error.ts';
+import type { GroupView } from '../status-view.ts';
 
 export function chooseGroup(groups: readonly GroupView[], name: string | undefined): GroupView {
   const chosen = name === undefined && groups.length === 1 ? groups[0] : groups.find(({ group }) => group === name);

@@ -1,7 +1,7 @@
 /** Who belongs to a group, in the words of its leader. */
-import type { LograftClient } from '../client/index.ts';
-import type { MemberStatus } from '../rpc/generated/lograft/v1/MemberStatus.ts';
-import { leaderOf } from './status-view.ts';
+import type { LograftClient } from '../../client/index.ts';
+import type { MemberStatus } from '../../rpc/generated/lograft/v1/MemberStatus.ts';
+import { leaderOf } from '../status-view.ts';
 
 export interface GroupState {
   readonly group: string;

@@ -1,6 +1,6 @@
 /** Options of the commands below `lograft group`. */
 import type { Command } from 'commander';
-import { type ClientFlags, DEFAULT_ROUTER, withClientFlags } from './flags.ts';
+import { type ClientFlags, DEFAULT_ROUTER, withClientFlags } from '../flags.ts';
 
 export interface GroupFlags extends ClientFlags {
   readonly group?: string;

@@ -1,5 +1,5 @@
 /** How fast a member gets the log, and how long that will still take. */
-import { grouped } from './terminal.ts';
+import { grouped } from '../terminal.ts';
 
 export interface CatchUp {
   /** Entries that it lacks. */

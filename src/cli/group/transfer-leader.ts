@@ -1,14 +1,14 @@
 /** `lograft group transfer-leader`: hand a group's leadership to another member. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import type { LograftClient } from '../client/index.ts';
-import { CliError } from './cli-error.ts';
-import { withExamples } from './flags.ts';
-import { chooseGroup } from './group-choice.ts';
-import { type GroupFlags, withGroupFlags } from './group-flags.ts';
-import { askCluster } from './status-command.ts';
-import { type GroupView, toStatusView } from './status-view.ts';
-import { timeoutOf, withClient } from './with-client.ts';
+import type { LograftClient } from '../../client/index.ts';
+import { CliError } from '../cli-error.ts';
+import { withExamples } from '../flags.ts';
+import { askCluster } from '../status-command.ts';
+import { type GroupView, toStatusView } from '../status-view.ts';
+import { timeoutOf, withClient } from '../with-client.ts';
+import { chooseGroup } from './choice.ts';
+import { type GroupFlags, withGroupFlags } from './flags.ts';
 
 interface TransferFlags extends GroupFlags {
   readonly to?: string;

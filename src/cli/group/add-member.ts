@@ -1,11 +1,11 @@
 /** `lograft group add-member`: a node gets the log, and then a vote. */
 import { Command } from 'commander';
-import { CliError } from './cli-error.ts';
-import { address, withExamples } from './flags.ts';
-import { changeGroup } from './group-change.ts';
-import { commandLine, type GroupFlags, withCatchUpFlags } from './group-flags.ts';
-import { gettingLog, type Plan, SETTLING, towardsVote } from './group-plan.ts';
-import { memberOf } from './group-state.ts';
+import { CliError } from '../cli-error.ts';
+import { address, withExamples } from '../flags.ts';
+import { changeGroup } from './change.ts';
+import { commandLine, type GroupFlags, withCatchUpFlags } from './flags.ts';
+import { gettingLog, type Plan, SETTLING, towardsVote } from './plan.ts';
+import { memberOf } from './state.ts';
 
 interface AddFlags extends GroupFlags {
   readonly address: string;
