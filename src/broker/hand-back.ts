@@ -3,7 +3,8 @@
  * does not take the leadership with it.
  */
 import type { Logger } from 'pino';
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { Repeat } from '../base/repeat.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { Group } from './group.ts';
 
@@ -14,37 +15,27 @@ const WELL_FOR_LOOKS = 5;
 export class HandBack {
   readonly #group: Group;
   readonly #preferred: NodeId;
-  readonly #clock: Clock;
   readonly #log: Logger;
-  #timer: Timer | undefined;
+  readonly #looks: Repeat;
   #wellLooks = 0;
-  #closed = false;
 
   constructor(group: Group, preferred: NodeId, clock: Clock, log: Logger) {
     this.#group = group;
     this.#preferred = preferred;
-    this.#clock = clock;
     this.#log = log;
-    this.#rest();
+    this.#looks = new Repeat(clock, LOOK_EVERY_MS, () => this.#look());
   }
 
   close(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
-  }
-
-  #rest(): void {
-    if (!this.#closed) this.#timer = this.#clock.after(LOOK_EVERY_MS, () => this.#look());
+    this.#looks.close();
   }
 
   #look(): void {
     this.#wellLooks = this.#isWell() ? this.#wellLooks + 1 : 0;
-    if (this.#wellLooks >= WELL_FOR_LOOKS) {
-      this.#wellLooks = 0;
-      this.#log.info({ to: this.#preferred }, 'giving the leadership back to the preferred leader');
-      this.#group.replica.transferLeader(this.#preferred);
-    }
-    this.#rest();
+    if (this.#wellLooks < WELL_FOR_LOOKS) return;
+    this.#wellLooks = 0;
+    this.#log.info({ to: this.#preferred }, 'giving the leadership back to the preferred leader');
+    this.#group.replica.transferLeader(this.#preferred);
   }
 
   #isWell(): boolean {

@@ -1,6 +1,7 @@
 /** Decides, while this node leads, when the group makes a checkpoint and when it drops what is older than it must keep. */
 import type { Logger } from 'pino';
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
+import { Repeat } from '../base/repeat.ts';
 import type { CommandInput } from '../rpc/generated/lograft/internal/v1/Command.ts';
 import type { Group } from './group.ts';
 import type { Mark } from './marks.ts';
@@ -28,38 +29,30 @@ export class Retention {
   readonly #settings: RetentionSettings;
   readonly #clock: Clock;
   readonly #log: Logger;
-  #timer: Timer | undefined;
-  #closed = false;
+  readonly #looks: Repeat;
 
   constructor(group: Group, settings: RetentionSettings, clock: Clock, log: Logger) {
     this.#group = group;
     this.#settings = settings;
     this.#clock = clock;
     this.#log = log;
-    this.#rest();
+    this.#looks = new Repeat(clock, LOOK_EVERY_MS, () => this.#look());
   }
 
   close(): void {
-    this.#closed = true;
-    this.#timer?.cancel();
+    this.#looks.close();
   }
 
-  #rest(): void {
-    if (!this.#closed) this.#timer = this.#clock.after(LOOK_EVERY_MS, () => this.#look());
-  }
-
-  #look(): void {
+  async #look(): Promise<void> {
     const group = this.#group;
     const command = group.leads && group.replica.caughtUp ? this.#due() : undefined;
-    if (command === undefined) return this.#rest();
-    group.command(command).then(
-      () => this.#rest(),
-      (error) => {
-        // Leadership moved, or the disk is full: whoever leads next looks again.
-        this.#log.debug({ error: String(error) }, 'retention has to wait');
-        this.#rest();
-      },
-    );
+    if (command === undefined) return;
+    try {
+      await group.command(command);
+    } catch (error) {
+      // Leadership moved, or the disk is full: whoever leads next looks again.
+      this.#log.debug({ error: String(error) }, 'retention has to wait');
+    }
   }
 
   #due(): CommandInput | undefined {

@@ -45,6 +45,8 @@ export interface SimulationResult {
 
 /** From clear weather to a cluster that has caught up and answered everybody: far more than it needs. */
 const LIVENESS_MS = 60_000;
+/** A leader gives back to the preferred one when that has been well for a while. */
+const HAND_BACK_MS = 15_000;
 /** A healthy cluster keeps its leader through this, with nobody using it. */
 const QUIET_MS = 5_000;
 
@@ -111,7 +113,7 @@ class Run {
   }
 
   async liveness(): Promise<void> {
-    const { scheduler, oracle, witness, trace } = this.#world;
+    const { scheduler, oracle, witness, trace, weather } = this.#world;
     const { producers } = this.#cluster;
     trace.note(scheduler.nowMs, 'weather', () => 'clears');
     this.nemesis.calm();
@@ -121,12 +123,13 @@ class Run {
     await this.#until('every call is answered', LIVENESS_MS, () => this.#answered());
     await this.#until('all nodes agree', LIVENESS_MS, () => this.#agreed());
     // A transfer of leadership that was ordered before may still be under way.
-    const settledMs = scheduler.nowMs + 2_000;
+    const settledMs = scheduler.nowMs + (weather.preferredLeader === '' ? 2_000 : HAND_BACK_MS);
     await scheduler.run(() => scheduler.nowMs >= settledMs);
     const terms = witness.elections.leaders.size;
     const quietMs = scheduler.nowMs + QUIET_MS;
     await scheduler.run(() => scheduler.nowMs >= quietMs);
     if (witness.elections.leaders.size !== terms) throw new Violation('Liveness', 'a healthy, idle cluster changed its leader');
+    this.#checkPreferredLeader();
     await this.#readEverything();
     oracle.checkComplete('check.1');
   }
@@ -150,6 +153,14 @@ class Run {
         node.lastIndex === leader.lastIndex &&
         node.durable.entries.length === node.memory.entries.length,
     );
+  }
+
+  #checkPreferredLeader(): void {
+    const { preferredLeader } = this.#world.weather;
+    const leader = this.#leader();
+    const wanted = leader && this.#membersOf(leader).find(({ id }) => id === preferredLeader);
+    if (wanted === undefined || !leader?.configuration?.voters.includes(wanted.id) || leader === wanted) return;
+    throw new Violation('Liveness', `${leader.id} leads, although ${preferredLeader} is well and preferred`);
   }
 
   /** Nobody knows of a newer one. */

@@ -63,6 +63,7 @@ export class BrokerMachine {
       electionTimeoutMaxMs: 2 * weather.electionTimeoutMs,
       segmentBytes: weather.segmentBytes,
       cacheBytes: weather.cacheBytes,
+      preferredLeader: weather.preferredLeader,
       retentionMs: weather.retentionMs,
       retentionBytes: weather.retentionBytes,
       catchUpBytesPerSecond: weather.catchUpBytesPerSecond,

@@ -31,6 +31,8 @@ export interface Weather {
     readonly maxInflightAppends: number;
     readonly maxUncommittedBytes: number;
   };
+  /** '' for none. */
+  readonly preferredLeader: string;
   readonly segmentBytes: number;
   /** 0: nothing is ever dropped for its age, its size. */
   readonly retentionMs: number;
@@ -197,6 +199,7 @@ function draw(random: SimRandom): Weather {
       maxInflightAppends: random.pick([1, 4, 64]),
       maxUncommittedBytes: random.pick([2_000, 100_000, 64 * 1024 * 1024]),
     },
+    preferredLeader: random.pick(['', '', 'n1']),
     segmentBytes: random.pick([16, 64, 256]) * 1024,
     retentionMs: random.pick([0, 0, 1_000, 5_000]),
     retentionBytes: random.pick([0, 0, 5_000, 50_000]),
