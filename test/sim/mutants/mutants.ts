@@ -139,9 +139,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'removed leader commits alone',
     bug: 'a leader that leaves the group counts itself until the end (thesis 4.2.2)',
-    file: 'src/raft/quorum.ts',
-    find: 'const incoming = quorumValue(voters.map(reachedBy));',
-    replace: 'const incoming = quorumValue([...voters, ...voters].map(reachedBy));',
+    file: 'src/raft/replication.ts',
+    find: 'const index = configurationValue(state.configuration, matchOf);',
+    replace:
+      'const { voters } = state.configuration; const index = configurationValue({ ...state.configuration, voters: voters.includes(state.id) ? voters : [state.id] }, matchOf);',
   },
   {
     name: 'read index reused',

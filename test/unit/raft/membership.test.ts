@@ -203,16 +203,17 @@ describe('thesis 4.3, joint consensus', () => {
     const joint = { members: ids.map((id) => memberFor(id)), voters: [n1, n4], outgoing: [n1, n2, n3] };
     const entry: Entry = { index: logIndex(1), term: term(3), kind: KIND_CONFIGURATION, payload: encodeConfiguration(joint) };
     const log = { ...restored(HARD_STATE, 1, [{ term: term(3), firstIndex: logIndex(1) }]), configurations: [entry] };
-    const core = new RaftCore({ ...DEFAULTS, id: n1, ...founding([n1, n2, n3]) }, log, new SeededRandom(1), 0);
-    core.step({ type: 'tick' }, 2_000);
-    const vote = (from: NodeId): void => {
-      core.step({ type: 'message', from, message: { type: 'preVoteResponse', term: term(4), granted: true } }, 2_000);
+    const roles = (voters: readonly NodeId[]): string[] => {
+      const core = new RaftCore({ ...DEFAULTS, id: n1, ...founding([n1, n2, n3]) }, log, new SeededRandom(1), 0);
+      core.step({ type: 'tick' }, 2_000);
+      return voters.map((from) => {
+        core.step({ type: 'message', from, message: { type: 'preVoteResponse', term: term(4), granted: true } }, 2_000);
+        return core.status.role;
+      });
     };
-    vote(n2);
-    vote(n3);
-    expect(core.status.role).toBe('preCandidate');
-    vote(n4);
-    expect(core.status.role).toBe('candidate');
+    // The old majority alone, then the new one alone.
+    expect(roles([n2, n3, n4])).toEqual(['preCandidate', 'preCandidate', 'candidate']);
+    expect(roles([n4, n2])).toEqual(['preCandidate', 'candidate']);
   });
 });
 
