@@ -1,6 +1,8 @@
 /** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
+
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
+import { sleep } from '../base/sleep.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
 import type { RaftConfig } from '../raft/config.ts';
 import type { Configuration } from '../raft/configuration.ts';
@@ -89,7 +91,15 @@ export async function startBroker(
     environment,
     log: logger,
   });
-  const founding = await joinGroup(config, storage, network, environment, logger);
+  const closeStorage = async (): Promise<void> => {
+    await log.close();
+    await snapshots.close();
+    await state.close();
+  };
+  const founding = await joinGroup(config, storage, network, environment, logger).catch(async (error) => {
+    await closeStorage();
+    throw error;
+  });
   const registrations: RouterRegistration[] = [];
   const announce = (): void => {
     for (const registration of registrations) registration.update();
@@ -127,9 +137,7 @@ export async function startBroker(
   } catch (error) {
     replica.stop();
     network.close();
-    await log.close();
-    await snapshots.close();
-    await state.close();
+    await closeStorage();
     throw error;
   }
   for (const address of config.routers) {
@@ -158,9 +166,7 @@ export async function startBroker(
       network.close();
       await server.close(CLOSE_GRACE_MS);
       await cutting.close();
-      await log.close();
-      await snapshots.close();
-      await state.close();
+      await closeStorage();
       logger.info('broker stopped');
     },
   };
@@ -203,7 +209,7 @@ async function meet(group: string, address: string, environment: BrokerEnvironme
       return await introduce(group, address, environment, Math.max(MEET_EVERY_MS, deadlineMs - clock.nowMs()));
     } catch (error) {
       if (clock.nowMs() >= deadlineMs) throw error;
-      await new Promise<void>((resolve) => clock.after(MEET_EVERY_MS, resolve));
+      await sleep(clock, MEET_EVERY_MS);
     }
   }
 }
@@ -216,7 +222,7 @@ async function handOver(group: Group, timeoutMs: number, clock: Clock): Promise<
   while (clock.nowMs() < deadline) {
     const { leader } = group.replica.status;
     if (leader !== undefined && leader !== group.self) return;
-    await new Promise<void>((resolve) => clock.after(2, resolve));
+    await sleep(clock, 2);
   }
 }
 

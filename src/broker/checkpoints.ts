@@ -1,5 +1,7 @@
 /** Keeps a snapshot of every checkpoint, and cuts the log where the group decided to: one thing after the other, beside the applying. */
+
 import type { Logger } from 'pino';
+import { toError } from '../base/to-error.ts';
 import { type Entry, type LogBase, type LogIndex, logIndex } from '../raft/types.ts';
 import type { Replica } from '../replica/replica.ts';
 import { isDiskFull } from '../storage/errors.ts';
@@ -44,7 +46,7 @@ export class Checkpoints {
   #then(task: () => Promise<void>): void {
     this.#work = this.#work
       .then(() => (this.#closed ? undefined : task()))
-      .catch((error) => this.#options.onFailed(error instanceof Error ? error : new Error(String(error))));
+      .catch((error) => this.#options.onFailed(toError(error)));
   }
 
   async #write(base: LogBase, content: readonly Buffer[]): Promise<void> {

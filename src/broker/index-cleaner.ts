@@ -1,5 +1,8 @@
 /** Deletes from the stored index what lies before the first offset of its queue: behind everything else, a little at a time. */
+
 import type { Clock } from '../base/clock.ts';
+import { sleep } from '../base/sleep.ts';
+import { toError } from '../base/to-error.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import type { QueueState } from './queue-state.ts';
 import { indexKey } from './state-keys.ts';
@@ -49,7 +52,7 @@ export class IndexCleaner {
         await this.#cleanOne(queue);
       }
     } catch (error) {
-      this.#onFailed(error instanceof Error ? error : new Error(String(error)));
+      this.#onFailed(toError(error));
     }
   }
 
@@ -61,7 +64,7 @@ export class IndexCleaner {
       for await (const [key] of this.#keyed.range(range)) keys.push(key);
       if (keys.length > 0) await this.#keyed.write([], keys);
       if (keys.length < KEYS_PER_STEP || this.#closed) return;
-      await new Promise<void>((resolve) => this.#clock.after(REST_MS, resolve));
+      await sleep(this.#clock, REST_MS);
     }
   }
 }

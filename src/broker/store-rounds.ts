@@ -1,6 +1,8 @@
 /** Stores the derived state behind the applying: what was applied within a few milliseconds goes out as one atomic batch. */
+
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
+import { toError } from '../base/to-error.ts';
 import type { LogIndex } from '../raft/types.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 
@@ -93,7 +95,7 @@ export class StoreRounds {
       }
     } catch (error) {
       this.#failed = true;
-      this.#onFailed(error instanceof Error ? error : new Error(String(error)));
+      this.#onFailed(toError(error));
     } finally {
       this.#storing = undefined;
     }

@@ -114,6 +114,11 @@ export class RaftCore {
     return { index, term: log.termAt(index), configuration: encodeConfiguration(configurations.at(index)) };
   }
 
+  /** First entry of this node's leadership, if it leads: once that is applied, so is everything committed before it (thesis 6.4). */
+  get openingIndex(): LogIndex | undefined {
+    return this.#state.leadership?.openingIndex;
+  }
+
   /** The leader's view of each follower; empty on others. */
   progress(): readonly FollowerStatus[] {
     const { leadership } = this.#state;

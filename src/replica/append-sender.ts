@@ -1,5 +1,7 @@
 /** Carries out a leader's orders to replicate: reads the entries and sends them, for each follower in the order given. */
+
 import type { Clock } from '../base/clock.ts';
+import { toError } from '../base/to-error.ts';
 import type { Replicate, Status } from '../raft/effects.ts';
 import type { AppendRequest } from '../raft/messages.ts';
 import { type Entry, logIndex, type NodeId } from '../raft/types.ts';
@@ -92,6 +94,6 @@ export class AppendSender {
     // What is not sent counts as lost: the core asks again, or offers the snapshot, when it notices.
     if (isTrimmed(error)) return;
     if (isDamagedEntry(error)) return this.#options.onDamaged();
-    this.#options.onFailed(error instanceof Error ? error : new Error(String(error)));
+    this.#options.onFailed(toError(error));
   }
 }

@@ -1,5 +1,7 @@
 /** Feeds the state machine with what is committed: in order, each entry once, in rounds that fit into memory. */
+
 import { assert } from '../base/assert.ts';
+import { toError } from '../base/to-error.ts';
 import { type Entry, type LogIndex, logIndex } from '../raft/types.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
@@ -41,7 +43,7 @@ export class Applier<Result> {
     if (this.#applying) return;
     this.#applying = true;
     this.#rounds()
-      .catch((error) => this.#options.onFailed(error instanceof Error ? error : new Error(String(error))))
+      .catch((error) => this.#options.onFailed(toError(error)))
       .finally(() => {
         this.#applying = false;
         if (this.#hasWork) this.begin();

@@ -4,7 +4,9 @@
  * all of them, the first of them, by name, declares the group founded; the others learn it from that one. One node decides, so there are never two
  * foundings; it decides only when all are there, so that none is there whose vote was given and forgotten.
  */
+
 import type { Logger } from 'pino';
+import { sleep } from '../base/sleep.ts';
 import { type Configuration, decodeConfiguration } from '../raft/configuration.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { Environment } from '../rpc/environment.ts';
@@ -52,7 +54,7 @@ export async function learnFounding(options: FoundingOptions): Promise<Configura
       log.warn({ waitingFor: silent }, 'a new group begins when all of its members are there: waiting');
       complainMs = clock.nowMs() + COMPLAIN_EVERY_MS;
     }
-    await new Promise<void>((resolve) => clock.after(ASK_EVERY_MS, resolve));
+    await sleep(clock, ASK_EVERY_MS);
   }
 }
 

@@ -12,5 +12,5 @@ export function isRefusalOfDisk(error: unknown): error is StorageError {
 
 /** The disk no longer has the entry as it was written. */
 export function isDamagedEntry(error: unknown): boolean {
-  return error instanceof StorageError && (error.code as string) === 'DAMAGED_ENTRY';
+  return error instanceof StorageError && error.code === 'DAMAGED_ENTRY';
 }

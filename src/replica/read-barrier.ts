@@ -1,6 +1,6 @@
 /** Makes reads linearizable (thesis 6.4): those that come together share one question to the leader. */
 import { assert } from '../base/assert.ts';
-import type { Clock } from '../base/clock.ts';
+import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { type Resolvers, withResolvers } from '../base/with-resolvers.ts';
 import type { ReadAnswer } from '../raft/effects.ts';
@@ -23,7 +23,7 @@ export class ReadBarrier {
   readonly #options: ReadBarrierOptions;
   #lastRead: number;
   /** Asked now; those that come meanwhile may not use its answer, for it may be older than they are. */
-  #asking: { readonly read: number; readonly waiters: Waiter[] } | undefined;
+  #asking: { readonly read: number; readonly waiters: Waiter[]; readonly timer: Timer } | undefined;
   #next: Waiter[] = [];
   #stopped = false;
 
@@ -46,7 +46,8 @@ export class ReadBarrier {
 
   answered({ read, index }: ReadAnswer): void {
     if (this.#asking?.read !== read) return;
-    const { waiters } = this.#asking;
+    const { waiters, timer } = this.#asking;
+    timer.cancel();
     this.#asking = undefined;
     if (index === undefined) {
       // Nobody leads at the moment.
@@ -60,6 +61,7 @@ export class ReadBarrier {
 
   stop(): void {
     this.#stopped = true;
+    this.#asking?.timer.cancel();
     for (const { resolve } of [...(this.#asking?.waiters ?? []), ...this.#next]) resolve(undefined);
     this.#asking = undefined;
     this.#next = [];
@@ -74,8 +76,8 @@ export class ReadBarrier {
     if (waiters.length === 0) return;
     this.#lastRead += 1;
     const read = this.#lastRead;
-    this.#asking = { read, waiters };
-    clock.after(askAgainMs, () => this.answered({ read, index: undefined }));
+    const timer = clock.after(askAgainMs, () => this.answered({ read, index: undefined }));
+    this.#asking = { read, waiters, timer };
     ask(read);
   }
 }

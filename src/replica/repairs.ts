@@ -1,6 +1,8 @@
 /** Gets back, from the other members, what this node's disk has damaged. Until all is back, the node does not lead. */
+
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
+import { sleep } from '../base/sleep.ts';
 import { type Resolvers, withResolvers } from '../base/with-resolvers.ts';
 import type { Entry, LogIndex, LogPosition, NodeId } from '../raft/types.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
@@ -86,7 +88,7 @@ export class Repairs {
       }
       if (progress) continue;
       this.#wake();
-      await new Promise<void>((resolve) => clock.after(ASK_AGAIN_MS, resolve));
+      await sleep(clock, ASK_AGAIN_MS);
     }
   }
 

@@ -2,10 +2,12 @@
  * The shell around one core: it alone feeds the core, and carries out what the core wants. One input at a time, each to its end;
  * nothing here waits while it holds half a change.
  */
+
 import type { Logger } from 'pino';
 import { assert } from '../base/assert.ts';
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import { toError } from '../base/to-error.ts';
 import type { RaftConfig } from '../raft/config.ts';
 import type { Configuration, Member } from '../raft/configuration.ts';
 import { RaftCore } from '../raft/core.ts';
@@ -82,9 +84,6 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   readonly #snapshotFetch: SnapshotFetch;
   #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
   #stopped = false;
-  /** First index of this node's current leadership: applied up to here, it knows all that was committed before it. */
-  #leaderSince: LogIndex | undefined;
-  #leaderTerm: Term | undefined;
   #configuration: Configuration;
   readonly #caughtUp = new Waiters();
   readonly #settled = new Waiters();
@@ -240,7 +239,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
 
   /** Leading: whether all that was committed before this leadership is applied. Following: true, it promises nothing. */
   get caughtUp(): boolean {
-    return this.#core.status.role !== 'leader' || (this.#leaderSince !== undefined && this.appliedIndex >= this.#leaderSince);
+    const { openingIndex } = this.#core;
+    return openingIndex === undefined || this.appliedIndex >= openingIndex;
   }
 
   /** Resolves as soon as `caughtUp`; at once when following. */
@@ -419,7 +419,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       return effects;
     } catch (error) {
       // A core that broke an invariant has an unknown state: nothing it would say may leave.
-      this.onFailed(error instanceof Error ? error : new Error(String(error)));
+      this.onFailed(toError(error));
       return undefined;
     }
   }
@@ -455,13 +455,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       network.setMembers(configuration.members);
     }
     logger.info({ role, term, leader }, 'role');
-    if (role === 'leader') {
-      // The no-op that opens the leadership is the last entry at the moment it begins.
-      if (term !== this.#leaderTerm) this.#leaderSince = this.#core.lastIndex;
-      this.#leaderTerm = term;
-    } else {
-      this.#leaderTerm = undefined;
-      this.#leaderSince = undefined;
+    if (role !== 'leader') {
       this.#pending.abandon();
       this.#settled.wake();
       this.#caughtUp.wake();

@@ -1,6 +1,8 @@
 /** Fetches the snapshot that a leader offered: piece by piece, at a pace that leaves room for live replication, resumed where it was broken off. */
+
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
+import { sleep } from '../base/sleep.ts';
 import type { SnapshotSource } from '../raft/effects.ts';
 import type { LogBase } from '../raft/types.ts';
 import type { SnapshotReceiver, SnapshotStore } from '../storage/snapshot-store.ts';
@@ -106,6 +108,6 @@ export class SnapshotFetch {
 
   #rest(bytes: number): Promise<void> {
     const { clock, bytesPerSecond } = this.#options;
-    return new Promise((resolve) => clock.after((bytes * 1_000) / bytesPerSecond, resolve));
+    return sleep(clock, (bytes * 1_000) / bytesPerSecond);
   }
 }

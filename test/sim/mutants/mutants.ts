@@ -227,7 +227,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'reads before catching up',
     bug: 'a new leader answers from what it has applied, less than what was committed',
     file: 'src/replica/replica.ts',
-    find: "return this.#core.status.role !== 'leader' || (this.#leaderSince !== undefined && this.appliedIndex >= this.#leaderSince);",
+    find: 'return openingIndex === undefined || this.appliedIndex >= openingIndex;',
     replace: 'return true;',
   },
   {

@@ -1,10 +1,11 @@
 /** Asks any node, leader or not, where a queue ends, and wants to hear of everything that was acknowledged before. */
+
+import { sleep } from '../../../src/base/sleep.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import { Position } from '../../../src/rpc/generated/lograft/v1/Position.ts';
 import { ReadConsistency } from '../../../src/rpc/generated/lograft/v1/ReadConsistency.ts';
 import { LogService } from '../../../src/rpc/protos.ts';
 import { type Program, type ProgramContext, TOPIC } from './program.ts';
-import { sleep } from './sleep.ts';
 
 const TIMEOUT_MS = 5_000;
 

@@ -1,6 +1,6 @@
+import { sleep } from '../../../src/base/sleep.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import { type ProgramContext, TOPIC } from './program.ts';
-import { sleep } from './sleep.ts';
 
 /** Creates the topic, however long it takes. */
 export async function createTopic(context: ProgramContext, queues: number): Promise<void> {

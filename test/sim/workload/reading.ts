@@ -1,7 +1,7 @@
+import { sleep } from '../../../src/base/sleep.ts';
 import { LograftError } from '../../../src/rpc/error.ts';
 import type { ProgramContext } from './program.ts';
 import { TOPIC } from './program.ts';
-import { sleep } from './sleep.ts';
 
 /** Reads every queue from its beginning and follows it, for ever. */
 export async function following(context: ProgramContext): Promise<void> {
