@@ -1,11 +1,13 @@
 /** proto/lograft/v1/admin.proto, served. */
-import { assert } from '../base/assert.ts';
 import type { Role } from '../raft/effects.ts';
 import { isNodeId, type NodeId } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
+import type { AddQueuesRequest } from '../rpc/generated/lograft/v1/AddQueuesRequest.ts';
 import type { ChangeMembersRequest } from '../rpc/generated/lograft/v1/ChangeMembersRequest.ts';
 import type { ChangeMembersResponseInput } from '../rpc/generated/lograft/v1/ChangeMembersResponse.ts';
 import type { CreateTopicRequest } from '../rpc/generated/lograft/v1/CreateTopicRequest.ts';
+import type { DeleteTopicRequest } from '../rpc/generated/lograft/v1/DeleteTopicRequest.ts';
+import type { DeleteTopicResponseInput } from '../rpc/generated/lograft/v1/DeleteTopicResponse.ts';
 import type { DescribeTopicRequest } from '../rpc/generated/lograft/v1/DescribeTopicRequest.ts';
 import type { GetNodeStatusRequest } from '../rpc/generated/lograft/v1/GetNodeStatusRequest.ts';
 import type { GroupStatusInput } from '../rpc/generated/lograft/v1/GroupStatus.ts';
@@ -21,11 +23,9 @@ import { unary } from '../rpc/handlers.ts';
 import { AdminService } from '../rpc/protos.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
 import type { Group } from './group.ts';
-import { MAX_QUEUES_PER_TOPIC, MAX_TOPIC_NAME } from './limits.ts';
 import { changeMembers, type MemberFacts } from './member-changes.ts';
-import type { Topic } from './topics.ts';
+import { addQueues, createTopic, deleteTopic, describeTopic, listTopics, type TopicFacts } from './topic-service.ts';
 
-const TOPIC_NAME = new RegExp(`^[A-Za-z0-9._-]{1,${MAX_TOPIC_NAME}}$`);
 const ROLES: Record<Role, WireRole> = {
   follower: WireRole.FOLLOWER,
   preCandidate: WireRole.PRE_CANDIDATE,
@@ -33,61 +33,45 @@ const ROLES: Record<Role, WireRole> = {
   leader: WireRole.LEADER,
 };
 
-export interface NodeFacts extends MemberFacts {
+export interface NodeFacts extends MemberFacts, TopicFacts {
   readonly address: string;
   readonly version: string;
   uptimeMs(): number;
   isReachable(peer: NodeId): boolean;
+  /** Of what this node knows of the catalogue. */
+  catalogueRevision(): number;
 }
 
-export function serveAdmin(group: Group, facts: NodeFacts): HostedService {
+export function serveAdmin(facts: NodeFacts): HostedService {
+  const { groups } = facts;
   return hostService(AdminService, {
-    CreateTopic: unary<CreateTopicRequest, TopicDescriptionInput>((request) => createTopic(request, group)),
-    ListTopics: unary<ListTopicsRequest, ListTopicsResponseInput>(async () => {
-      await group.whenCaughtUp();
-      return { topics: group.state.topics.all().map((topic) => describe(topic, group)) };
-    }),
-    DescribeTopic: unary<DescribeTopicRequest, TopicDescriptionInput>(async ({ name }) => {
-      await group.whenCaughtUp();
-      const topic = group.state.topics.byName(name);
-      if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(name)}: create it first`);
-      return describe(topic, group);
-    }),
+    CreateTopic: unary<CreateTopicRequest, TopicDescriptionInput>((request) => createTopic(request, facts)),
+    AddQueues: unary<AddQueuesRequest, TopicDescriptionInput>((request) => addQueues(request, facts)),
+    DeleteTopic: unary<DeleteTopicRequest, DeleteTopicResponseInput>((request) => deleteTopic(request, facts)),
+    ListTopics: unary<ListTopicsRequest, ListTopicsResponseInput>(() => listTopics(facts)),
+    DescribeTopic: unary<DescribeTopicRequest, TopicDescriptionInput>((request) => describeTopic(request, facts)),
     GetNodeStatus: unary<GetNodeStatusRequest, NodeStatusInput>(() => ({
-      node: group.self,
+      node: groups.self,
       address: facts.address,
       version: facts.version,
       uptimeMs: Math.round(facts.uptimeMs()),
-      groups: [groupStatus(group, facts)],
+      groups: groups.all().map((group) => groupStatus(group, facts)),
+      joining: [...groups.joining()],
+      homeGroup: groups.home,
+      catalogueRevision: facts.catalogueRevision(),
     })),
     ChangeMembers: unary<ChangeMembersRequest, ChangeMembersResponseInput>(async (request) => {
+      const group = groups.named(request.group);
       await changeMembers(request, group, facts);
       return { members: memberStatuses(group, facts) };
     }),
-    TransferLeader: unary<TransferLeaderRequest, TransferLeaderResponseInput>((request) => transferLeader(request, group)),
+    TransferLeader: unary<TransferLeaderRequest, TransferLeaderResponseInput>((request) =>
+      transferLeader(request, groups.named(request.group)),
+    ),
   });
 }
 
-async function createTopic(request: CreateTopicRequest, group: Group): Promise<TopicDescriptionInput> {
-  const { name } = request;
-  const queues = request.queues || 1;
-  if (!TOPIC_NAME.test(name)) {
-    throw new LograftError(
-      'INVALID_REQUEST',
-      `topic names have 1 to ${MAX_TOPIC_NAME} characters of A-Z a-z 0-9 . _ -, not ${JSON.stringify(name.slice(0, 200))}`,
-    );
-  }
-  if (queues > MAX_QUEUES_PER_TOPIC)
-    throw new LograftError('INVALID_REQUEST', `queues: 1 to ${MAX_QUEUES_PER_TOPIC}, not ${queues}`);
-  if (!group.leads) throw group.notLeader();
-  const result = await group.command({ createTopic: { name, queues } });
-  assert(result.type === 'topicCreated', 'creating a topic creates one');
-  return describe(result.topic, group);
-}
-
-function transferLeader({ group: name, to }: TransferLeaderRequest, group: Group): TransferLeaderResponseInput {
-  if (name !== group.name)
-    throw new LograftError('INVALID_REQUEST', `node ${group.self} holds group ${group.name}, not ${JSON.stringify(name)}`);
+function transferLeader({ to }: TransferLeaderRequest, group: Group): TransferLeaderResponseInput {
   if (to !== '' && !(isNodeId(to) && group.addressOf(to) !== undefined)) {
     const members = group.members.map(({ id }) => id).join(', ');
     throw new LograftError('INVALID_REQUEST', `${JSON.stringify(to)} is not a member of ${group.name}: its members are ${members}`);
@@ -95,11 +79,6 @@ function transferLeader({ group: name, to }: TransferLeaderRequest, group: Group
   if (!group.leads) throw group.notLeader();
   group.replica.transferLeader(to === '' ? undefined : (to as NodeId));
   return {};
-}
-
-function describe(topic: Topic, group: Group): TopicDescriptionInput {
-  const queues = topic.queues.map(({ queue, firstOffset, nextOffset }) => ({ queue, firstOffset, nextOffset }));
-  return { name: topic.name, id: topic.id, group: group.name, queues };
 }
 
 function groupStatus(group: Group, facts: NodeFacts): GroupStatusInput {

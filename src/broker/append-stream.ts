@@ -4,7 +4,7 @@ import type { AppendRequest } from '../rpc/generated/lograft/v1/AppendRequest.ts
 import type { AppendResponseInput } from '../rpc/generated/lograft/v1/AppendResponse.ts';
 import type { MessageStream, StreamEvents } from '../rpc/stream.ts';
 import { checkBatch } from './check-batch.ts';
-import type { Group } from './group.ts';
+import type { Groups } from './groups.ts';
 
 /** Unanswered bytes of one stream above which it is not read further, and below which it is again. */
 const PAUSE_ABOVE_BYTES = 16 * 1024 * 1024;
@@ -15,7 +15,7 @@ const ENDS_STREAM = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN', 'SHUTTING_DOWN']);
 
 export class AppendStream implements StreamEvents<AppendRequest> {
   readonly #stream: MessageStream<AppendResponseInput>;
-  readonly #group: Group;
+  readonly #groups: Groups;
   readonly #maxBatchBytes: number;
   readonly #onClosed: () => void;
   #unansweredBytes = 0;
@@ -25,9 +25,9 @@ export class AppendStream implements StreamEvents<AppendRequest> {
   #clientDone = false;
   #ended = false;
 
-  constructor(stream: MessageStream<AppendResponseInput>, group: Group, maxBatchBytes: number, onClosed: () => void) {
+  constructor(stream: MessageStream<AppendResponseInput>, groups: Groups, maxBatchBytes: number, onClosed: () => void) {
     this.#stream = stream;
-    this.#group = group;
+    this.#groups = groups;
     this.#maxBatchBytes = maxBatchBytes;
     this.#onClosed = onClosed;
   }
@@ -39,14 +39,15 @@ export class AppendStream implements StreamEvents<AppendRequest> {
     this.#applyBackPressure();
     const answer = (response: AppendResponseInput, error?: LograftError): void => this.#answer(response, batch.length, error);
     const refuse = (error: LograftError): void => answer({ requestId, error: error.toMessage() }, error);
-    if (!this.#group.leads) return refuse(this.#group.notLeader());
     try {
-      checkBatch(batch, this.#maxBatchBytes);
+      const { topicId, queue } = checkBatch(batch, this.#maxBatchBytes);
+      const { group } = this.#groups.queueOf(topicId, queue);
+      if (!group.leads) return refuse(group.notLeader());
+      group.appendBatch(batch, (baseOffset) => answer({ requestId, baseOffset }), refuse);
     } catch (error) {
       if (!(error instanceof LograftError)) throw error;
-      return refuse(error);
+      refuse(error);
     }
-    this.#group.appendBatch(batch, (baseOffset) => answer({ requestId, baseOffset }), refuse);
   }
 
   onDrain(): void {

@@ -8,10 +8,14 @@ export interface BrokerConfig {
   readonly advertise: string;
   /** Directory for all of the node's data. Belongs to this node alone. */
   readonly dataDir: string;
-  /** Name of the broker group. Default "g1". */
+  /** Name of the first broker group, the home group, which keeps the catalogue of topics; others count on from it: g1, g2. Default "g1". */
   readonly group: string;
-  /** All members of the group, this node among them, with the addresses of their `advertise`. */
+  /** All nodes, this one among them, with the addresses of their `advertise`: what groups are founded on. */
   readonly members: readonly { readonly id: string; readonly address: string }[];
+  /** Number of broker groups, 1 to 1000, spread over the members. Default 1. */
+  readonly replicaGroups: number;
+  /** Members of each group: 1, 3, 5 or 7; 0, the default: all there are, up to 7. */
+  readonly replicaFactor: number;
   /** "host:port" of every router. May be empty. */
   readonly routers: readonly string[];
   /** Between a leader's signs of life, ms, 10 to 10 000. Default 100. At most half of electionTimeoutMinMs. */
@@ -33,12 +37,14 @@ export interface BrokerConfig {
   readonly catchUpBytesPerSecond: number;
   /** What the scrubber reads of the log, to find rot while other members still have what it took, bytes a second. Default 8 MiB; 0: it does not run. */
   readonly scrubBytesPerSecond: number;
-  /** The member that shall lead when it can; '' for none, the default. Whoever leads gives back to it once it is well for five seconds. */
+  /** With one group: the member that shall lead when it can; '' for none, the default. Whoever leads gives back to it once it is well for five seconds. With several, each group has one of its own. */
   readonly preferredLeader: string;
 }
 
 export const BROKER_DEFAULTS = {
   group: 'g1',
+  replicaGroups: 1,
+  replicaFactor: 0,
   routers: [],
   heartbeatIntervalMs: 100,
   electionTimeoutMinMs: 500,

@@ -4,12 +4,10 @@ import type { ReplicaObserver } from '../replica/replica-observer.ts';
 import { type Environment, machine } from '../rpc/environment.ts';
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts';
 import { nodeDisk } from '../storage/node-disk.ts';
-import type { RaftLogEvents } from '../storage/raft-log.ts';
-import type { SegmentedLogOptions } from '../storage/segmented-log-options.ts';
 
 /** What a broker finds around it: everything that a simulation replaces. */
 export interface BrokerEnvironment extends Environment {
-  openStorage(dataDir: string, node: NodeId, options: SegmentedLogOptions, events: RaftLogEvents): Promise<DataDirectory>;
+  openDirectory(dataDir: string, node: NodeId): Promise<DataDirectory>;
   readonly observer?: ReplicaObserver | undefined;
   /** Limits of consensus other than the usual ones: small ones bring about what happens once in a blue moon. */
   readonly raftLimits?: Partial<RaftConfig> | undefined;
@@ -19,5 +17,5 @@ export interface BrokerEnvironment extends Environment {
 
 export const brokerMachine: BrokerEnvironment = {
   ...machine,
-  openStorage: (dataDir, node, options, events) => openDataDirectory(nodeDisk, dataDir, node, options, events),
+  openDirectory: (dataDir, node) => openDataDirectory(nodeDisk, dataDir, node),
 };

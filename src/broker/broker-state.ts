@@ -1,5 +1,5 @@
 /**
- * The replicated state of a group: topics, queues, producer sessions, and the checkpoints at which its log may be cut. It lives in
+ * The replicated state of a group: its queues, producer sessions, the checkpoints at which its log may be cut, and in the home group the catalogue. It lives in
  * memory, follows from the log alone, and is stored behind itself: each store round is one atomic batch with the applied index, so that
  * after a crash it is whole, merely older, and replayed.
  */
@@ -9,9 +9,11 @@ import { type Entry, FIRST_APPLICATION_KIND, type LogIndex, logIndex } from '../
 import type { StateMachine } from '../replica/state-machine.ts';
 import type { ErrorReason } from '../rpc/error.ts';
 import type { Command } from '../rpc/generated/lograft/internal/v1/Command.ts';
+import type { PlaceTopics } from '../rpc/generated/lograft/internal/v1/PlaceTopics.ts';
 import type { RecordBatch } from '../rpc/generated/lograft/v1/RecordBatch.ts';
 import { CommandCodec, RecordBatchCodec } from '../rpc/protos.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
+import { Catalogue, type CatalogueTopic } from './catalogue.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
 import { IndexCleaner } from './index-cleaner.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
@@ -21,32 +23,41 @@ import { positionValue, type QueueState } from './queue-state.ts';
 import {
   APPLIED_BYTES_KEY,
   APPLIED_KEY,
+  CATALOGUE_KEY,
+  catalogueHead,
+  catalogueKey,
+  catalogueValue,
   FORMAT_KEY,
   indexKey,
   markKey,
   numberValue,
+  PLACED_KEY,
   queueKey,
   queueValue,
   STATE_FORMAT,
   sessionKey,
   TRIMMED_KEY,
   topicKey,
+  topicValue,
   windowKey,
 } from './state-keys.ts';
 import { decodeSnapshot, encodeSnapshot, type GroupImage, sessionImage } from './state-snapshot.ts';
 import { type StoreRound, StoreRounds, type WhenDurable } from './store-rounds.ts';
 import { clearStored, loadStored } from './stored-state.ts';
-import { type Topic, Topics } from './topics.ts';
+import { type OffsetRange, Topics } from './topics.ts';
 
 export type ApplyResult =
   | { readonly type: 'appended'; readonly baseOffset: number }
-  | { readonly type: 'topicCreated'; readonly topic: Topic }
+  | { readonly type: 'catalogued'; readonly topic: CatalogueTopic }
   | { readonly type: 'producerOpened'; readonly producerId: number }
   | { readonly type: 'refused'; readonly reason: ErrorReason; readonly message: string }
   | { readonly type: 'nothing' };
 
 export interface BrokerStateEvents {
+  /** The group holds other queues than before. */
   onTopicsChanged(): void;
+  /** Home group: the catalogue has a new revision. */
+  onCatalogueChanged(): void;
   /** The state at this entry, to be kept: the log may be cut here one day. */
   onCheckpoint(entry: Entry, content: readonly Buffer[]): void;
   /** The group decided that nothing up to this entry is held any longer. */
@@ -64,6 +75,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
   readonly #cleaner: IndexCleaner;
   #sessions = new ProducerSessions();
   #marks = new Marks([]);
+  #catalogue = new Catalogue();
+  #placedRevision = 0;
   #applied = logIndex(0);
   #appliedBytes = 0;
   #trimmed = logIndex(0);
@@ -72,6 +85,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
   #dirtyWindows = new Set<ProducerWindow>();
   #puts: [Buffer, Buffer][] = [];
   #deletes: Buffer[] = [];
+  /** Queues whose topic was deleted: what is stored of them goes once the store knows. */
+  #dropped: QueueState[] = [];
 
   private constructor(keyed: KeyedState, clock: Clock, events: BrokerStateEvents) {
     this.keyed = keyed;
@@ -88,9 +103,13 @@ export class BrokerState implements StateMachine<ApplyResult> {
     state.#appliedBytes = stored.appliedBytes;
     state.#trimmed = logIndex(stored.trimmed);
     state.#marks = new Marks(stored.marks);
-    for (const { id, name, ranges } of stored.topics) state.topics.add(name, id, ranges);
+    state.#placedRevision = stored.placedRevision;
+    state.#catalogue = stored.catalogue;
+    for (const { ranges, ...topic } of stored.topics)
+      state.topics.place({ ...topic, queues: [...ranges.keys()] }, (queue) => ranges.get(queue) as OffsetRange);
     state.#sessions.restore(stored.producerIds, stored.windows);
-    for (const topic of state.topics.all()) for (const queue of topic.queues) state.#cleaner.clean(queue);
+    for (const queue of state.topics.queues()) state.#cleaner.clean(queue);
+    for (const { topicId, queue } of stored.orphans) state.#cleaner.remove(topicId, queue);
     return state;
   }
 
@@ -109,6 +128,16 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
   get marks(): Marks {
     return this.#marks;
+  }
+
+  /** Empty unless this is the home group. */
+  get catalogue(): Catalogue {
+    return this.#catalogue;
+  }
+
+  /** Of the catalogue that the group's queues come from. */
+  get placedRevision(): number {
+    return this.#placedRevision;
   }
 
   get producers(): number {
@@ -142,6 +171,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     round.stored();
     await this.keyed.sync();
     this.#events.onTopicsChanged();
+    this.#events.onCatalogueChanged();
   }
 
   /** Everything applied before is stored and durable when it resolves. */
@@ -202,8 +232,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
   #queueOf(batch: RecordBatch): QueueState | Extract<ApplyResult, { type: 'refused' }> {
     const topic = this.topics.byId(batch.topicId);
     if (topic === undefined) return refused('UNKNOWN_TOPIC', `no topic has the id ${batch.topicId}: was it deleted?`);
-    const queue = topic.queues[batch.queue];
-    return queue ?? refused('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${topic.queues.length - 1}, not ${batch.queue}`);
+    const queue = topic.queues.get(batch.queue);
+    return queue ?? refused('UNKNOWN_QUEUE', `this group holds no queue ${batch.queue} of topic ${topic.name}`);
   }
 
   #appendTo(queue: QueueState, count: number, index: LogIndex): Extract<ApplyResult, { type: 'appended' }> {
@@ -215,7 +245,14 @@ export class BrokerState implements StateMachine<ApplyResult> {
   #applyCommand(command: Command, entry: Entry): ApplyResult {
     switch (command.command) {
       case 'createTopic':
-        return this.#createTopic(command.createTopic?.name ?? '', command.createTopic?.queues ?? 0);
+        return this.#createTopic(command.createTopic?.name ?? '', command.createTopic?.queueGroups ?? [], entry.index);
+      case 'addQueues':
+        return this.#addQueues(command.addQueues?.topicId ?? 0, command.addQueues?.queueGroups ?? [], entry.index);
+      case 'deleteTopic':
+        return this.#deleteTopic(command.deleteTopic?.topicId ?? 0, entry.index);
+      case 'placeTopics':
+        if (command.placeTopics !== null && command.placeTopics !== undefined) this.#placeTopics(command.placeTopics);
+        return { type: 'nothing' };
       case 'openProducer':
         this.#openProducer(entry.index);
         return { type: 'producerOpened', producerId: entry.index };
@@ -230,19 +267,58 @@ export class BrokerState implements StateMachine<ApplyResult> {
     }
   }
 
-  #createTopic(name: string, queues: number): ApplyResult {
-    assert(queues >= 1 && queues <= MAX_QUEUES_PER_TOPIC, 'the leader checks topics before it proposes them');
-    if (this.topics.byName(name) !== undefined) return refused('TOPIC_EXISTS', `topic ${name} exists already`);
-    if (this.topics.size >= MAX_TOPICS)
-      return refused('INVALID_REQUEST', `there are ${MAX_TOPICS} topics already, the most a group can hold`);
-    const topic = this.topics.add(name, this.topics.size + 1, new Array(queues).fill({ first: 0, next: 0 }));
-    this.#putTopic(topic);
-    this.#events.onTopicsChanged();
-    return { type: 'topicCreated', topic };
+  #createTopic(name: string, queueGroups: readonly string[], revision: LogIndex): ApplyResult {
+    assert(queueGroups.length >= 1 && queueGroups.length <= MAX_QUEUES_PER_TOPIC, 'the leader checks topics before it proposes them');
+    if (this.#catalogue.byName(name) !== undefined) return refused('TOPIC_EXISTS', `topic ${name} exists already`);
+    if (this.#catalogue.topics.size >= MAX_TOPICS)
+      return refused('INVALID_REQUEST', `there are ${MAX_TOPICS} topics already, the most a cluster can have`);
+    return this.#catalogued(this.#catalogue.create(revision, name, queueGroups));
   }
 
-  #putTopic({ id, name, queues }: Topic): void {
-    this.#puts.push([topicKey(id), Buffer.from(JSON.stringify({ name, queues: queues.length }))]);
+  #addQueues(id: number, queueGroups: readonly string[], revision: LogIndex): ApplyResult {
+    const topic = this.#catalogue.topics.get(id);
+    if (topic === undefined) return noTopic(id);
+    if (topic.queueGroups.length + queueGroups.length > MAX_QUEUES_PER_TOPIC)
+      return refused('INVALID_REQUEST', `a topic has ${MAX_QUEUES_PER_TOPIC} queues at most`);
+    return this.#catalogued(this.#catalogue.addQueues(revision, topic, queueGroups));
+  }
+
+  #deleteTopic(id: number, revision: LogIndex): ApplyResult {
+    const topic = this.#catalogue.topics.get(id);
+    if (topic === undefined) return noTopic(id);
+    this.#catalogue.delete(revision, topic);
+    this.#deletes.push(catalogueKey(id));
+    this.#events.onCatalogueChanged();
+    return { type: 'catalogued', topic };
+  }
+
+  #catalogued(topic: CatalogueTopic): ApplyResult {
+    this.#puts.push([catalogueKey(topic.id), catalogueValue(topic)]);
+    this.#events.onCatalogueChanged();
+    return { type: 'catalogued', topic };
+  }
+
+  /** What a leader that did not know the newest catalogue proposed must not bring back what was deleted. */
+  #placeTopics({ revision, topics, droppedIds }: PlaceTopics): void {
+    if (revision < this.#placedRevision) return;
+    this.#placedRevision = revision;
+    for (const id of droppedIds) this.#dropTopic(id);
+    for (const placed of topics) {
+      const topic = this.topics.place(placed);
+      this.#puts.push([topicKey(topic.id), topicValue(topic)]);
+    }
+    this.#events.onTopicsChanged();
+  }
+
+  #dropTopic(id: number): void {
+    const topic = this.topics.drop(id);
+    if (topic === undefined) return;
+    this.#deletes.push(topicKey(id));
+    for (const queue of topic.queues.values()) {
+      queue.drop();
+      this.#dirtyQueues.delete(queue);
+      this.#dropped.push(queue);
+    }
   }
 
   #openProducer(producerId: LogIndex): void {
@@ -253,9 +329,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
   #checkpoint(entry: Entry, wallMs: number): void {
     const queues: MarkedQueue[] = [];
-    for (const { queues: all } of this.topics.all()) {
-      for (const { topicId, queue, nextOffset } of all) if (nextOffset > 0) queues.push({ topicId, queue, nextOffset });
-    }
+    for (const { topicId, queue, nextOffset } of this.topics.queues())
+      if (nextOffset > 0) queues.push({ topicId, queue, nextOffset });
     const mark = {
       index: entry.index,
       // A leader whose clock is behind the last one's must not make its checkpoints look older than those before.
@@ -275,7 +350,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     if (cut === undefined) return;
     for (const { index: dropped } of cut.dropped) this.#deletes.push(markKey(dropped));
     for (const { topicId, queue: number, nextOffset } of cut.mark.queues) {
-      const queue = this.topics.byId(topicId)?.queues[number];
+      const queue = this.topics.byId(topicId)?.queues.get(number);
       if (queue === undefined) continue;
       queue.trim(nextOffset);
       this.#dirtyQueues.add(queue);
@@ -296,17 +371,21 @@ export class BrokerState implements StateMachine<ApplyResult> {
   }
 
   #image(): GroupImage {
-    const topics = this.topics.byAge().map(({ id, name, queues }) => ({
+    const topics = this.topics.byAge().map(({ id, name, queueCount, queues }) => ({
       id,
       name,
-      nextOffsets: queues.map(({ nextOffset }) => nextOffset),
+      queueCount,
+      queues: [...queues.keys()],
+      nextOffsets: [...queues.values()].map(({ nextOffset }) => nextOffset),
     }));
     return {
       index: this.#applied,
       appliedBytes: this.#appliedBytes,
       trimmed: this.#trimmed,
+      placedRevision: this.#placedRevision,
       marks: this.#marks.all(),
       topics,
+      catalogue: this.#catalogue,
       producers: this.#sessions.all().map(sessionImage),
     };
   }
@@ -316,10 +395,9 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#appliedBytes = image.appliedBytes;
     this.#trimmed = logIndex(image.trimmed);
     this.#marks = new Marks(image.marks);
-    for (const { id, name, nextOffsets } of image.topics) {
-      const topic = this.topics.byId(id) ?? this.topics.add(name, id, new Array(nextOffsets.length).fill({ first: 0, next: 0 }));
-      for (const [at, queue] of topic.queues.entries()) queue.reset(nextOffsets[at] as number);
-    }
+    this.#placedRevision = image.placedRevision;
+    this.#catalogue = image.catalogue;
+    this.#takeTopics(image.topics);
     this.#sessions = new ProducerSessions();
     const windows = image.producers.flatMap((producer) => producer.windows);
     this.#sessions.restore(
@@ -329,12 +407,25 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#dirtyAll(image);
   }
 
+  /** Queues that stay are the same objects: readers wait on them. */
+  #takeTopics(topics: GroupImage['topics']): void {
+    const kept = new Set(topics.map(({ id }) => id));
+    for (const { id } of this.topics.all())
+      if (!kept.has(id)) for (const queue of this.topics.drop(id)?.queues.values() ?? []) queue.drop();
+    for (const image of topics) {
+      const { queues } = this.topics.place(image);
+      for (const [at, number] of image.queues.entries()) queues.get(number)?.reset(image.nextOffsets[at] as number);
+    }
+  }
+
   #dirtyAll(image: GroupImage): void {
     this.#deletes = [];
+    this.#dropped = [];
     this.#puts = image.marks.map((mark) => [markKey(mark.index), markValue(mark)]);
-    for (const topic of this.topics.all()) this.#putTopic(topic);
+    for (const topic of this.topics.all()) this.#puts.push([topicKey(topic.id), topicValue(topic)]);
+    for (const topic of this.#catalogue.topics.values()) this.#puts.push([catalogueKey(topic.id), catalogueValue(topic)]);
     for (const { producerId } of image.producers) this.#puts.push([sessionKey(producerId), Buffer.alloc(0)]);
-    this.#dirtyQueues = new Set(this.topics.all().flatMap(({ queues }) => queues));
+    this.#dirtyQueues = new Set(this.topics.queues());
     this.#dirtyWindows = new Set(this.#sessions.all().flatMap(({ windows }) => [...windows.values()]));
   }
 
@@ -351,13 +442,17 @@ export class BrokerState implements StateMachine<ApplyResult> {
       puts.push([windowKey(window.producerId, window.topicId, window.queue), windowValue(window)]);
     puts.push([APPLIED_KEY, numberValue(this.#applied)], [APPLIED_BYTES_KEY, numberValue(this.#appliedBytes)]);
     puts.push([TRIMMED_KEY, numberValue(this.#trimmed)], [FORMAT_KEY, numberValue(STATE_FORMAT)]);
+    puts.push([PLACED_KEY, numberValue(this.#placedRevision)], [CATALOGUE_KEY, catalogueHead(this.#catalogue)]);
     const deletes = this.#deletes;
     this.#puts = [];
     this.#deletes = [];
     this.#dirtyQueues = new Set();
     this.#dirtyWindows = new Set();
+    const dropped = this.#dropped;
+    this.#dropped = [];
     const stored = (): void => {
       for (const queue of queues) queue.stored();
+      for (const { topicId, queue } of dropped) this.#cleaner.remove(topicId, queue);
     };
     return { applied: this.#applied, puts, deletes, stored };
   }
@@ -365,4 +460,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
 function refused(reason: ErrorReason, message: string): Extract<ApplyResult, { type: 'refused' }> {
   return { type: 'refused', reason, message };
+}
+
+function noTopic(id: number): ApplyResult {
+  return refused('UNKNOWN_TOPIC', `no topic has the id ${id}: it was deleted meanwhile`);
 }

@@ -1,29 +1,29 @@
-/** A broker process: opens what is stored, joins its group, serves clients, and leaves in good order. */
+/** A broker process: opens what is stored, takes part in its groups, serves clients, and leaves in good order. */
 
 import type { Logger } from 'pino';
-import type { Clock } from '../base/clock.ts';
+import { Repeat } from '../base/repeat.ts';
 import { sleep } from '../base/sleep.ts';
+import { toError } from '../base/to-error.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
-import type { RaftConfig } from '../raft/config.ts';
-import type { Configuration } from '../raft/configuration.ts';
-import { type Entry, type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
+import { type NodeId, nodeId } from '../raft/types.ts';
+import { NodeNetwork } from '../replica/node-network.ts';
 import { introduce } from '../replica/peer-requests.ts';
-import { Replica } from '../replica/replica.ts';
-import { RpcNetwork } from '../replica/rpc-network.ts';
+import type { RegistrationInput } from '../rpc/generated/lograft/v1/Registration.ts';
 import type { RpcServer } from '../rpc/transport.ts';
-import type { LogRecovery, RaftLogEvents } from '../storage/raft-log.ts';
+import type { DataDirectory } from '../storage/data-directory.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
-import { type ApplyResult, BrokerState } from './broker-state.ts';
-import { Checkpoints } from './checkpoints.ts';
-import { Group } from './group.ts';
-import { HandBack } from './hand-back.ts';
-import { joinGroup } from './join-group.ts';
+import { CatalogueFeed } from './catalogue-feed.ts';
+import { CatalogueFollower } from './catalogue-follower.ts';
+import type { Group } from './group.ts';
+import { Groups } from './groups.ts';
+import { HostedGroup } from './hosted-group.ts';
 import { serveLog } from './log-service.ts';
 import type { Introduction } from './member-changes.ts';
+import { type PlacedGroup, placeGroups } from './placement.ts';
 import { RouterRegistration } from './registration.ts';
-import { Retention } from './retention.ts';
+import { TopicPlacer } from './topic-placer.ts';
 import { VERSION } from './version.ts';
 
 export interface Broker {
@@ -35,169 +35,217 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
-const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
 /** Calls under way may take this long to end at a shutdown. */
 const CLOSE_GRACE_MS = 500;
 /** A node that is to be added may still be starting. */
 const MEET_WITHIN_MS = 5_000;
 const MEET_EVERY_MS = 200;
+/** What had to wait for room on the disk, say, is tried again. */
+const LOOK_AGAIN_MS = 1_000;
 
+/** Resolves when all groups that this node takes part in run; those that have yet to be founded join later. */
 export async function startBroker(
   config: BrokerConfig,
   logger: Logger,
   environment: BrokerEnvironment = brokerMachine,
 ): Promise<Broker> {
-  const { clock, random, transport, observer } = environment;
-  const startedAtMs = clock.nowMs();
-  const self = nodeId(config.nodeId);
-  const failure = withResolvers<Error>();
-  const fail = (error: Error): void => {
-    logger.fatal({ error: error.message, stack: error.stack }, 'this node cannot go on');
-    failure.resolve(error);
-  };
-
-  // The log tells a replica that does not exist yet: nothing is written, so nothing is told, before it does.
-  let replica: Replica<ApplyResult> | undefined;
-  const logEvents: RaftLogEvents = {
-    onWritten: (sequence, term) => replica?.onWritten(sequence, term),
-    onDamaged: () => replica?.onDamaged(),
-    onDamagedStructure: (what) => logger.error({ what }, 'the log is damaged in a way that only a restart of this node repairs'),
-    onFailed: (error) => (replica === undefined ? fail(error) : replica.onFailed(error)),
-  };
-  const { segmentBytes, cacheBytes, scrubBytesPerSecond } = config;
-  const maxEntryBytes = config.maxBatchBytes + MAX_ENTRY_OVERHEAD_BYTES;
-  const storageOptions = { segmentBytes, cacheBytes, maxEntryBytes, clock, scrubBytesPerSecond };
-  const storage = await environment.openStorage(config.dataDir, self, storageOptions, logEvents);
-  const { log, keyed, snapshots, identity } = storage;
-  let onTopicsChanged = (): void => {};
-  let checkpoints: Checkpoints | undefined;
-  const events = {
-    onTopicsChanged: () => onTopicsChanged(),
-    onCheckpoint: (entry: Entry, content: readonly Buffer[]) => checkpoints?.onCheckpoint(entry, content),
-    onTrimmed: (index: LogIndex) => checkpoints?.onTrimmed(index),
-    whenDurable: (index: LogIndex) => replica?.whenDurable(index) ?? Promise.resolve(false),
-    onFailed: fail,
-  };
-  const state = await BrokerState.load(keyed, clock, events);
-  const { restored } = log;
-  reportRecovery(log.recovery, logger);
-  logger.info({ lastIndex: restored.lastIndex, term: restored.hardState.term, applied: state.appliedIndex }, 'storage opened');
-
-  const network = new RpcNetwork({
-    self,
-    disk: identity.diskId,
-    address: config.advertise,
-    group: config.group,
-    environment,
-    log: logger,
-  });
-  const closeStorage = async (): Promise<void> => {
-    await log.close();
-    await snapshots.close();
-    await state.close();
-  };
-  const founding = await joinGroup(config, storage, network, environment, logger).catch(async (error) => {
-    await closeStorage();
-    throw error;
-  });
-  const registrations: RouterRegistration[] = [];
-  const announce = (): void => {
-    for (const registration of registrations) registration.update();
-  };
-  onTopicsChanged = announce;
-  replica = new Replica<ApplyResult>({
-    config: { ...raftConfig(self, identity.diskId, founding, config), ...environment.raftLimits },
-    log,
-    snapshots,
-    catchUpBytesPerSecond: config.catchUpBytesPerSecond,
-    snapshotPieceBytes: environment.snapshotPieceBytes,
-    network,
-    stateMachine: state,
-    clock,
-    random,
-    logger,
-    onStatus: announce,
-    onFailed: fail,
-    observer,
-  });
-  checkpoints = new Checkpoints({ replica, snapshots, state, logger, onFailed: fail });
-  const group = new Group(config.group, self, state, replica, clock);
-  const frontDoor = serveLog(group, config.maxBatchBytes);
-  const admin = serveAdmin(group, {
-    address: config.advertise,
-    version: VERSION,
-    uptimeMs: () => clock.nowMs() - startedAtMs,
-    isReachable: (peer) => network.isConnected(peer),
-    introduce: (address) => meet(config.group, address, environment),
-  });
-  network.start(replica);
-  let server: RpcServer;
+  const directory = await environment.openDirectory(config.dataDir, nodeId(config.nodeId));
+  const node = new Node(config, directory, logger, environment);
   try {
-    server = await transport.listen(config.listen, [network.service, frontDoor.service, admin]);
+    await node.start();
   } catch (error) {
-    replica.stop();
-    network.close();
-    await closeStorage();
+    await node.close();
     throw error;
   }
-  for (const address of config.routers) {
-    registrations.push(new RouterRegistration(address, () => describeForRouter(group, config.advertise), environment, logger));
+  return node;
+}
+
+class Node implements Broker {
+  readonly address: string;
+  readonly #self: NodeId;
+  readonly #config: BrokerConfig;
+  readonly #directory: DataDirectory;
+  readonly #logger: Logger;
+  readonly #environment: BrokerEnvironment;
+  readonly #startedAtMs: number;
+  readonly #failure = withResolvers<Error>();
+  readonly #network: NodeNetwork;
+  readonly #groups: Groups;
+  readonly #hosted: readonly HostedGroup[];
+  readonly #home: PlacedGroup;
+  readonly #feed: CatalogueFeed;
+  readonly #groupNames: readonly string[];
+  readonly #registrations: RouterRegistration[] = [];
+  #follower: CatalogueFollower | undefined;
+  #placer: TopicPlacer | undefined;
+  #looks: Repeat | undefined;
+  #frontDoor: ReturnType<typeof serveLog> | undefined;
+  #server: RpcServer | undefined;
+  #announcing = false;
+
+  constructor(config: BrokerConfig, directory: DataDirectory, logger: Logger, environment: BrokerEnvironment) {
+    this.address = config.advertise;
+    this.#self = nodeId(config.nodeId);
+    this.#config = config;
+    this.#directory = directory;
+    this.#logger = logger;
+    this.#environment = environment;
+    this.#startedAtMs = environment.clock.nowMs();
+    const { diskId: disk } = directory.identity;
+    this.#network = new NodeNetwork({ self: this.#self, disk, address: config.advertise, environment, log: logger });
+    const plans = placeGroups(config);
+    this.#home = plans[0] as PlacedGroup;
+    this.#groups = new Groups({
+      self: this.#self,
+      home: this.#home.name,
+      catalogue: () => this.#follower?.catalogue,
+      addressOfLeader: (group) => (group === this.#home.name ? this.#follower?.leaderAddress : undefined),
+    });
+    this.#feed = new CatalogueFeed(this.#groups, environment.clock);
+    this.#groupNames = plans.map(({ name }) => name);
+    this.#network.serveCatalogue((stream) => this.#feed.accept(stream));
+    this.#hosted = this.#held(plans).map((plan) => this.#host(plan));
   }
-  server.setServing(true);
-  logger.info({ node: self, address: config.advertise, group: config.group, dataDir: config.dataDir }, 'broker is up');
 
-  const running = replica;
-  const cutting = checkpoints;
-  const retention = new Retention(group, config, clock, logger);
-  const handBack = config.preferredLeader === '' ? undefined : new HandBack(group, nodeId(config.preferredLeader), clock, logger);
-  return {
-    address: config.advertise,
-    failed: failure.promise,
-    stop: async () => {
-      server.setServing(false);
-      await handOver(group, config.electionTimeoutMinMs, clock);
-      group.shuttingDown = true;
-      retention.close();
-      handBack?.close();
-      // Streams end with the new leader known to the clients; peers see this process go only after that.
-      frontDoor.close();
-      for (const registration of registrations) registration.close();
-      running.stop();
-      network.close();
-      await server.close(CLOSE_GRACE_MS);
-      await cutting.close();
-      await closeStorage();
-      logger.info('broker stopped');
-    },
-  };
+  get failed(): Promise<Error> {
+    return this.#failure.promise;
+  }
+
+  async start(): Promise<void> {
+    await Promise.all(this.#hosted.map((hosted) => hosted.open()));
+    const { clock, transport } = this.#environment;
+    this.#frontDoor = serveLog(this.#groups, this.#config.maxBatchBytes);
+    const services = [this.#network.service, this.#frontDoor.service, this.#admin()];
+    this.#server = await transport.listen(this.#config.listen, services);
+    await this.#join();
+    this.#follower = new CatalogueFollower({
+      candidates: () => this.#homeAddresses(),
+      environment: this.#environment,
+      logger: this.#logger,
+      onChanged: () => this.#changed(),
+    });
+    this.#placer = new TopicPlacer(this.#groups, this.#follower, this.#logger);
+    this.#looks = new Repeat(clock, LOOK_AGAIN_MS, () => this.#placer?.look());
+    for (const address of this.#config.routers)
+      this.#registrations.push(
+        new RouterRegistration(address, (told) => this.#describe(told), this.#environment, this.#logger),
+      );
+    this.#server.setServing(true);
+    const groups = this.#hosted.map(({ name }) => name);
+    this.#logger.info({ node: this.#self, address: this.address, groups, dataDir: this.#config.dataDir }, 'broker is up');
+  }
+
+  async stop(): Promise<void> {
+    this.#server?.setServing(false);
+    await Promise.all(this.#hosted.map((hosted) => hosted.handOver()));
+    this.#groups.shuttingDown = true;
+    for (const hosted of this.#hosted) hosted.refuse();
+    // Streams end with the new leaders known to the clients; peers see this process go only after that.
+    this.#frontDoor?.close();
+    await this.close();
+    this.#logger.info('broker stopped');
+  }
+
+  /** Lets go of everything, whatever of it there is. */
+  async close(): Promise<void> {
+    this.#groups.shuttingDown = true;
+    this.#looks?.close();
+    this.#follower?.close();
+    this.#feed.close();
+    for (const registration of this.#registrations) registration.close();
+    for (const hosted of this.#hosted) hosted.stop();
+    this.#network.close();
+    await this.#server?.close(CLOSE_GRACE_MS);
+    for (const hosted of this.#hosted) await hosted.close();
+    await this.#directory.close();
+  }
+
+  /** Those that the configuration places here, and those that this disk takes part in, whatever it says. */
+  #held(plans: readonly PlacedGroup[]): PlacedGroup[] {
+    const placed = plans.filter(({ members }) => members.some(({ id }) => id === this.#self));
+    const names = new Set(placed.map(({ name }) => name));
+    const kept = this.#directory.groups.names().filter((name) => !names.has(name));
+    return [
+      ...placed,
+      ...kept.map((name) => plans.find((plan) => plan.name === name) ?? { name, members: [], preferredLeader: '' }),
+    ];
+  }
+
+  #host(plan: PlacedGroup): HostedGroup {
+    const hosted: HostedGroup = new HostedGroup(plan, {
+      self: this.#self,
+      config: this.#config,
+      directory: this.#directory,
+      network: this.#network,
+      environment: this.#environment,
+      logger: this.#logger,
+      onChanged: () => this.#changed(),
+      onFailed: (error) => this.#fail(error),
+    });
+    this.#groups.add(hosted);
+    return hosted;
+  }
+
+  /** Waits for those groups that are founded already. */
+  async #join(): Promise<void> {
+    const founded = this.#hosted.filter(({ name }) => this.#directory.groups.founding(name) !== undefined);
+    const joining = this.#hosted.map((hosted) => ({ hosted, joined: hosted.join() }));
+    for (const { hosted, joined } of joining)
+      if (!founded.includes(hosted)) joined.catch((error) => this.#fail(toError(error)));
+    await Promise.all(joining.filter(({ hosted }) => founded.includes(hosted)).map(({ joined }) => joined));
+  }
+
+  #fail(error: Error): void {
+    this.#logger.fatal({ error: error.message, stack: error.stack }, 'this node cannot go on');
+    this.#failure.resolve(error);
+  }
+
+  /** Leaders, members, topics: whoever has something to do about it looks, once for all that changes in one go. */
+  #changed(): void {
+    if (this.#announcing) return;
+    this.#announcing = true;
+    this.#environment.clock.soon(() => {
+      this.#announcing = false;
+      this.#feed.look();
+      this.#placer?.look();
+      for (const registration of this.#registrations) registration.update();
+    });
+  }
+
+  #admin() {
+    const { clock } = this.#environment;
+    return serveAdmin({
+      groups: this.#groups,
+      feed: this.#feed,
+      groupNames: this.#groupNames,
+      address: this.address,
+      version: VERSION,
+      uptimeMs: () => clock.nowMs() - this.#startedAtMs,
+      isReachable: (peer) => this.#network.isConnected(peer),
+      introduce: (group, address) => meet(group, address, this.#environment),
+      catalogueRevision: () => this.#follower?.catalogue?.revision ?? 0,
+    });
+  }
+
+  #homeAddresses(): string[] {
+    const held = this.#hosted.find(({ name }) => name === this.#home.name)?.group;
+    const members = held === undefined ? this.#home.members : [...held.members, ...this.#home.members];
+    return [...new Set(members.map(({ address }) => address))];
+  }
+
+  #describe(toldRevision: number): RegistrationInput {
+    const catalogue = this.#follower?.catalogue;
+    const registration = { node: this.#self, address: this.address, groups: this.#groups.all().map(describeGroup) };
+    if (catalogue === undefined || catalogue.revision <= toldRevision) return registration;
+    const topics = [...catalogue.topics.values()].map(({ name, id, queueGroups }) => ({ name, id, queueGroups: [...queueGroups] }));
+    return { ...registration, catalogue: { revision: catalogue.revision, homeGroup: this.#home.name, topics } };
+  }
 }
 
-/** A torn tail is what a crash leaves; anything else is a disk that does not keep its word. */
-function reportRecovery({ cutBytes, cutFrom, damagedEntries, floor, notes }: LogRecovery, logger: Logger): void {
-  if (cutBytes === 0 && damagedEntries === 0 && floor === undefined && notes.length === 0) return;
-  const facts = { cutBytes, cutFrom, damagedEntries, floor, notes };
-  if (damagedEntries === 0 && floor === undefined) logger.info(facts, 'recovery cut a write that was never acknowledged');
-  else
-    logger.error(
-      facts,
-      'the disk has damaged the log: what is missing comes from the other members, and this node does not lead before',
-    );
-}
-
-function raftConfig(self: NodeId, disk: string, founding: Configuration, config: BrokerConfig): RaftConfig {
-  return {
-    id: self,
-    disk,
-    founding,
-    heartbeatIntervalMs: config.heartbeatIntervalMs,
-    electionTimeoutMinMs: config.electionTimeoutMinMs,
-    electionTimeoutMaxMs: config.electionTimeoutMaxMs,
-    crashElectionSpreadMs: 20,
-    maxAppendBytes: 1024 * 1024,
-    maxInflightAppends: 64,
-    maxInflightBytes: 32 * 1024 * 1024,
-    maxUncommittedBytes: 64 * 1024 * 1024,
-  };
+function describeGroup(group: Group) {
+  const { role, term } = group.replica.status;
+  const members = group.members.map(({ id, address }) => ({ node: id, address }));
+  return { group: group.name, term, leader: role === 'leader', members };
 }
 
 /** Asks who answers at an address, for as long as a start takes. */
@@ -212,34 +260,4 @@ async function meet(group: string, address: string, environment: BrokerEnvironme
       await sleep(clock, MEET_EVERY_MS);
     }
   }
-}
-
-/** Waits until somebody else leads, for as long as a transfer may take; a group without another live member keeps its leader. */
-async function handOver(group: Group, timeoutMs: number, clock: Clock): Promise<void> {
-  if (!group.leads || group.members.length === 1) return;
-  group.replica.transferLeader(undefined);
-  const deadline = clock.nowMs() + timeoutMs;
-  while (clock.nowMs() < deadline) {
-    const { leader } = group.replica.status;
-    if (leader !== undefined && leader !== group.self) return;
-    await sleep(clock, 2);
-  }
-}
-
-function describeForRouter(group: Group, address: string) {
-  const { role, term } = group.replica.status;
-  const leader = role === 'leader';
-  return {
-    node: group.self,
-    address,
-    groups: [
-      {
-        group: group.name,
-        term,
-        leader,
-        members: group.members.map(({ id, address: memberAddress }) => ({ node: id, address: memberAddress })),
-        topics: leader ? group.state.topics.all().map(({ name, id, queues }) => ({ name, id, queues: queues.length })) : [],
-      },
-    ],
-  };
 }

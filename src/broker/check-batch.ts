@@ -5,8 +5,8 @@ import type { RecordBatch } from '../rpc/generated/lograft/v1/RecordBatch.ts';
 import { RecordBatchCodec } from '../rpc/protos.ts';
 import { countRecords } from '../rpc/record-set.ts';
 
-/** Throws BATCH_TOO_LARGE or MALFORMED_BATCH, saying what is wrong. */
-export function checkBatch(bytes: Buffer, maxBatchBytes: number): void {
+/** What the batch says of itself. Throws BATCH_TOO_LARGE or MALFORMED_BATCH, saying what is wrong. */
+export function checkBatch(bytes: Buffer, maxBatchBytes: number): RecordBatch {
   if (bytes.length > maxBatchBytes) {
     throw new LograftError(
       'BATCH_TOO_LARGE',
@@ -25,6 +25,7 @@ export function checkBatch(bytes: Buffer, maxBatchBytes: number): void {
   if (count !== batch.count) {
     throw malformed(count < 0 ? 'its records do not decode' : `it says ${batch.count} records and holds ${count}`);
   }
+  return batch;
 }
 
 function decode(bytes: Buffer): RecordBatch {

@@ -1,53 +1,48 @@
-/** Before a node takes part in its group, it must know what the group was founded with; a new one has to ask. */
+/** Before a node takes part in a group, it must know what the group was founded with; a new one has to ask. */
 import type { Logger } from 'pino';
 import { type Configuration, decodeConfiguration, encodeConfiguration } from '../raft/configuration.ts';
 import { type NodeId, nodeId } from '../raft/types.ts';
 import { learnFounding } from '../replica/founding.ts';
-import type { RpcNetwork } from '../replica/rpc-network.ts';
+import type { GroupNetwork } from '../replica/group-network.ts';
 import type { Environment } from '../rpc/environment.ts';
-import { AdminService, LogService } from '../rpc/protos.ts';
-import type { DataDirectory } from '../storage/data-directory.ts';
-import type { BrokerConfig } from './broker-config.ts';
-import { notYet } from './not-yet.ts';
+import type { GroupLedger } from '../storage/group-ledger.ts';
+import type { PlacedMember } from './placement.ts';
 
-/** Resolves when the group is founded, however long that takes: until then this node answers those who ask who it is, and nothing else. */
-export async function joinGroup(
-  config: BrokerConfig,
-  storage: DataDirectory,
-  network: RpcNetwork,
-  environment: Environment,
-  log: Logger,
-): Promise<Configuration> {
-  const stored = await storage.founding.read();
-  const founding = stored === undefined ? await askAround(config, storage, network, environment, log) : decodeConfiguration(stored);
+export interface JoinOptions {
+  readonly self: NodeId;
+  readonly disk: string;
+  readonly group: string;
+  /** Everybody the node was told of, itself included. */
+  readonly members: readonly PlacedMember[];
+  readonly ledger: GroupLedger;
+  readonly network: GroupNetwork;
+  readonly environment: Environment;
+  readonly log: Logger;
+  /** Gives up waiting. */
+  readonly signal: AbortSignal;
+}
+
+/** Resolves when the group is founded, however long that takes; until then others learn from this node who it is. Undefined when aborted. */
+export async function joinGroup(options: JoinOptions): Promise<Configuration | undefined> {
+  const { group, ledger, network } = options;
+  const stored = ledger.founding(group);
+  const founding = stored === undefined ? await askAround(options) : decodeConfiguration(stored);
+  if (founding === undefined) return undefined;
   const encoded = encodeConfiguration(founding);
-  if (stored === undefined) await storage.founding.write(encoded);
+  if (stored === undefined) await ledger.add(group, encoded);
   network.founding = encoded;
   return founding;
 }
 
-async function askAround(
-  config: BrokerConfig,
-  storage: DataDirectory,
-  network: RpcNetwork,
-  environment: Environment,
-  log: Logger,
-): Promise<Configuration> {
-  const self: NodeId = nodeId(config.nodeId);
-  const members = config.members.map(({ id, address }) => ({ id: nodeId(id), address }));
-  const disk = storage.identity.diskId;
-  const services = [network.service, notYet(LogService, self), notYet(AdminService, self)];
-  const server = await environment.transport.listen(config.listen, services);
-  try {
-    const founding = await learnFounding({ self, disk, group: config.group, members, environment, log });
-    const mine = founding.members.find(({ id }) => id === self);
-    if (mine === undefined) log.info('this node was not there when the group was founded: it waits to be added');
-    else if (mine.disk !== disk) {
-      const advice = `It takes part again after: lograft group replace-member ${self}`;
-      log.error({ disk, foundedWith: mine.disk }, `the group knows this node with another disk: it has no vote. ${advice}`);
-    }
-    return founding;
-  } finally {
-    await server.close(0);
+async function askAround({ self, disk, group, members, environment, log, signal }: JoinOptions): Promise<Configuration | undefined> {
+  const named = members.map(({ id, address }) => ({ id: nodeId(id), address }));
+  const founding = await learnFounding({ self, disk, group, members: named, environment, log, signal });
+  if (founding === undefined) return undefined;
+  const mine = founding.members.find(({ id }) => id === self);
+  if (mine === undefined) log.info('this node was not there when the group was founded: it waits to be added');
+  else if (mine.disk !== disk) {
+    const advice = `It takes part again after: lograft group replace-member ${self}`;
+    log.error({ disk, foundedWith: mine.disk }, `the group knows this node with another disk: it has no vote. ${advice}`);
   }
+  return founding;
 }

@@ -16,6 +16,7 @@ import { type HostedService, hostService } from '../rpc/transport.ts';
 import { AppendStream } from './append-stream.ts';
 import { checkBatch } from './check-batch.ts';
 import type { Group } from './group.ts';
+import type { Groups } from './groups.ts';
 import { MAX_RECORDS_PER_CALL } from './limits.ts';
 import { readQueue } from './queue-reader.ts';
 
@@ -25,37 +26,30 @@ export interface LogFrontDoor {
   close(): void;
 }
 
-export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
+export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
   const appends = new Set<AppendStream>();
   const closing = new AbortController();
   const service = hostService(LogService, {
-    OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async () => {
-      requireLeader(group);
+    OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async ({ group: name }) => {
+      const group = leading(name === '' ? onlyGroup(groups) : groups.named(name));
       const result = await group.command({ openProducer: {} });
       assert(result.type === 'producerOpened', 'opening a producer opens one');
       return { producerId: result.producerId };
     }),
     Append: duplex<AppendRequest, AppendResponseInput>((stream) => {
-      const append: AppendStream = new AppendStream(stream, group, maxBatchBytes, () => appends.delete(append));
+      const append: AppendStream = new AppendStream(stream, groups, maxBatchBytes, () => appends.delete(append));
       appends.add(append);
       return append;
     }),
-    AppendRecords: unary<AppendRecordsRequest, AppendRecordsResponseInput>(async (request) => {
-      requireLeader(group);
-      await group.whenCaughtUp();
-      const batch = makeBatch(request, group);
-      checkBatch(batch, maxBatchBytes);
-      const baseOffset = await new Promise<number>((resolve, reject) => group.appendBatch(batch, resolve, reject));
-      return { baseOffset };
-    }),
+    AppendRecords: unary<AppendRecordsRequest, AppendRecordsResponseInput>((request) => appendRecords(request, groups, maxBatchBytes)),
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
-      readUntilClosed(request, group, AbortSignal.any([context.signal, closing.signal]), closing.signal),
+      readUntilClosed(request, groups, AbortSignal.any([context.signal, closing.signal]), closing.signal),
     ),
   });
   return {
     service,
     close: () => {
-      for (const append of [...appends]) append.close(shuttingDown(group));
+      for (const append of [...appends]) append.close(groups.stopping());
       closing.abort();
     },
   };
@@ -63,32 +57,41 @@ export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
 
 async function* readUntilClosed(
   request: ReadRequest,
-  group: Group,
+  groups: Groups,
   signal: AbortSignal,
   closing: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
-  yield* readQueue(request, group, signal);
+  yield* readQueue(request, groups, signal);
   // A read that ends early must not look like one that reached its end.
-  if (closing.aborted) throw shuttingDown(group);
+  if (closing.aborted) throw groups.stopping();
 }
 
-function makeBatch(request: AppendRecordsRequest, group: Group): Buffer {
-  const { topic: name, queue, records } = request;
+async function appendRecords(
+  { topic: name, queue, records }: AppendRecordsRequest,
+  groups: Groups,
+  maxBatchBytes: number,
+): Promise<AppendRecordsResponseInput> {
   if (records.length < 1 || records.length > MAX_RECORDS_PER_CALL) {
     throw new LograftError('INVALID_REQUEST', `records: 1 to ${MAX_RECORDS_PER_CALL} can be sent in a call, not ${records.length}`);
   }
-  const topic = group.state.topics.byName(name);
-  if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(name)}: create it first`);
+  const { group, topic } = groups.queueNamed(name, queue);
+  leading(group);
   const encoded = RecordSetCodec.encode({ records });
   const recordsCrc32c = crc32c(encoded);
-  return RecordBatchCodec.encode({ topicId: topic.id, queue, count: records.length, recordsCrc32c, records: encoded });
+  const batch = RecordBatchCodec.encode({ topicId: topic.id, queue, count: records.length, recordsCrc32c, records: encoded });
+  checkBatch(batch, maxBatchBytes);
+  const baseOffset = await new Promise<number>((resolve, reject) => group.appendBatch(batch, resolve, reject));
+  return { baseOffset };
 }
 
-function requireLeader(group: Group): void {
-  if (group.shuttingDown) throw shuttingDown(group);
+function leading(group: Group): Group {
   if (!group.leads) throw group.notLeader();
+  return group;
 }
 
-function shuttingDown(group: Group): LograftError {
-  return new LograftError('SHUTTING_DOWN', `node ${group.self} is shutting down: go on at another node`);
+function onlyGroup(groups: Groups): Group {
+  const all = groups.all();
+  const [only] = all;
+  if (only !== undefined && all.length === 1) return only;
+  throw new LograftError('INVALID_REQUEST', `group: node ${groups.self} takes part in ${all.length}, say which one the session is for`);
 }

@@ -16,17 +16,16 @@ export interface Introduction {
 
 export interface MemberFacts {
   /** Rejects with a LograftError when nobody of this group answers there. */
-  introduce(address: string): Promise<Introduction>;
+  introduce(group: string, address: string): Promise<Introduction>;
 }
 
 /** Resolves when the change is committed, and at once when there is nothing to change. */
 export async function changeMembers(request: ChangeMembersRequest, group: Group, facts: MemberFacts): Promise<void> {
-  const { group: name, addLearners, promote, remove } = request;
-  if (name !== group.name) throw invalid(`node ${group.self} holds group ${group.name}, not ${JSON.stringify(name)}`);
+  const { addLearners, promote, remove } = request;
   if (addLearners.length + promote.length + remove.length === 0)
     throw invalid('nothing to change: add, promote or remove somebody');
   if (!group.leads) throw group.notLeader();
-  const added = await Promise.all(addLearners.map((member) => meet(member, facts)));
+  const added = await Promise.all(addLearners.map((member) => meet(member, group.name, facts)));
   const { replica } = group;
   const before = replica.configuration;
   const members = withLearners(before, added).filter(({ id }) => !remove.includes(id));
@@ -48,9 +47,9 @@ export async function changeMembers(request: ChangeMembersRequest, group: Group,
 }
 
 /** A member is who answers at its address now: its disk is what it will be counted with. */
-async function meet({ node, address }: NewMember, facts: MemberFacts): Promise<Member> {
+async function meet({ node, address }: NewMember, group: string, facts: MemberFacts): Promise<Member> {
   if (!isNodeId(node)) throw invalid(`${JSON.stringify(node.slice(0, 200))} is not a node's name`);
-  const introduced = await facts.introduce(address).catch((error) => {
+  const introduced = await facts.introduce(group, address).catch((error) => {
     const why = error instanceof LograftError ? error.message : String(error);
     throw invalid(`nobody introduces itself at ${address} (${why}): start ${node} first. Nothing was changed`);
   });

@@ -7,7 +7,7 @@ import { ReadConsistency } from '../rpc/generated/lograft/v1/ReadConsistency.ts'
 import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
 import { KIND_BATCH } from './entry-kinds.ts';
-import type { Group } from './group.ts';
+import type { Groups } from './groups.ts';
 import type { BatchPosition, QueueState } from './queue-state.ts';
 
 const DEFAULT_RESPONSE_BYTES = 1024 * 1024;
@@ -17,18 +17,19 @@ const POSITIONS_PER_ROUND = 256;
 
 export async function* readQueue(
   request: ReadRequest,
-  group: Group,
+  groups: Groups,
   signal: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
+  const { group, queue } = groups.queueNamed(request.topic, request.queue);
   if (request.consistency === ReadConsistency.LINEARIZABLE) await group.whenLinearizable();
   else await group.whenCaughtUp();
-  const queue = findQueue(request, group);
   let offset = startOffset(request, queue);
   const endWhenCalled = queue.nextOffset;
   const end = request.untilOffset ?? (request.follow ? Number.MAX_SAFE_INTEGER : endWhenCalled);
   const maxBytes = Math.min(request.maxResponseBytes || DEFAULT_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
   yield { batches: [], nextOffset: queue.nextOffset };
   while (offset < end && !signal.aborted) {
+    if (queue.dropped) throw new LograftError('UNKNOWN_TOPIC', `topic ${request.topic} was deleted while it was read`);
     if (offset < queue.firstOffset) throw noLongerHeld(offset, queue);
     const positions = await queue.locate(offset, POSITIONS_PER_ROUND, group.state.keyed);
     if (positions.length === 0) {
@@ -49,14 +50,6 @@ export async function* readQueue(
       offset = last.baseOffset + last.count;
     }
   }
-}
-
-function findQueue(request: ReadRequest, group: Group): QueueState {
-  const topic = group.state.topics.byName(request.topic);
-  if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(request.topic)}: create it first`);
-  const queue = topic.queues[request.queue];
-  if (queue !== undefined) return queue;
-  throw new LograftError('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${topic.queues.length - 1}, not ${request.queue}`);
 }
 
 function startOffset(request: ReadRequest, queue: QueueState): number {

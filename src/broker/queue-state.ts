@@ -29,6 +29,7 @@ export class QueueState {
   /** How many at the end of the tail are not stored yet. */
   #unstored = 0;
   #waiters = new Set<() => void>();
+  #dropped = false;
 
   constructor(topicId: number, queue: number, firstOffset: number, nextOffset: number) {
     assert(firstOffset <= nextOffset, 'a queue begins before it ends');
@@ -46,6 +47,11 @@ export class QueueState {
   /** Offset that the next record will get. */
   get nextOffset(): number {
     return this.#nextOffset;
+  }
+
+  /** The topic was deleted. */
+  get dropped(): boolean {
+    return this.#dropped;
   }
 
   append(count: number, logIndex: LogIndex): BatchPosition {
@@ -70,6 +76,15 @@ export class QueueState {
     this.#nextOffset = nextOffset;
     this.#tail = [];
     this.#unstored = 0;
+    this.#wake();
+  }
+
+  /** The topic was deleted: whoever reads here is let go, and nothing is held any longer. */
+  drop(): void {
+    this.#firstOffset = this.#nextOffset;
+    this.#tail = [];
+    this.#unstored = 0;
+    this.#dropped = true;
     this.#wake();
   }
 
@@ -103,7 +118,7 @@ export class QueueState {
 
   /** Resolves when something is appended from `offset` on, or when the signal aborts. */
   async waitForAppend(offset: number, signal: AbortSignal): Promise<void> {
-    if (this.#nextOffset > offset || signal.aborted) return;
+    if (this.#nextOffset > offset || this.#dropped || signal.aborted) return;
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         this.#waiters.delete(wake);

@@ -1,4 +1,4 @@
-/** Tells every router, at once and again on each change, what this node knows of its group. */
+/** Tells a router, at once and again on each change, what this node knows of its groups and of the catalogue. */
 import type { Logger } from 'pino';
 import type { Timer } from '../base/clock.ts';
 import type { Environment } from '../rpc/environment.ts';
@@ -13,16 +13,18 @@ const RECONNECT_MS = 250;
 
 export class RouterRegistration {
   readonly #address: string;
-  readonly #describe: () => RegistrationInput;
+  readonly #describe: (toldRevision: number) => RegistrationInput;
   readonly #clock: Environment['clock'];
   readonly #log: Logger;
   readonly #channel: Channel;
   #stream: MessageStream<RegistrationInput> | undefined;
   #timer: Timer | undefined;
   #complained = false;
+  #toldRevision = -1;
   #closed = false;
 
-  constructor(address: string, describe: () => RegistrationInput, { clock, transport }: Environment, log: Logger) {
+  /** `describe` is given the revision of the catalogue that the router was told of, -1 for none. */
+  constructor(address: string, describe: (toldRevision: number) => RegistrationInput, { clock, transport }: Environment, log: Logger) {
     this.#address = address;
     this.#describe = describe;
     this.#clock = clock;
@@ -34,7 +36,9 @@ export class RouterRegistration {
   /** Something changed. */
   update(): void {
     if (this.#closed || this.#stream === undefined) return;
-    this.#stream.write(this.#describe());
+    const registration = this.#describe(this.#toldRevision);
+    if (registration.catalogue) this.#toldRevision = Number(registration.catalogue.revision);
+    this.#stream.write(registration);
     this.#timer?.cancel();
     this.#timer = this.#clock.after(REPEAT_MS, () => this.update());
   }
@@ -47,6 +51,7 @@ export class RouterRegistration {
   }
 
   #connect(): void {
+    this.#toldRevision = -1;
     this.#stream = this.#channel.open(RouterService.Register, {
       onMessage: () => {
         this.#complained = false;

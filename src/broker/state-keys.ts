@@ -2,6 +2,8 @@
  * Keys and values of the derived state. Numbers in keys are big-endian, so that keys sort as numbers do. The first byte names the table.
  */
 import { writeNumber } from '../storage/bytes.ts';
+import type { CatalogueTopic } from './catalogue.ts';
+import type { Topic } from './topics.ts';
 
 export const APPLIED_KEY = Buffer.from('a');
 /** Payload of all entries applied. */
@@ -10,9 +12,13 @@ export const APPLIED_BYTES_KEY = Buffer.from('b');
 export const TRIMMED_KEY = Buffer.from('h');
 /** Format of all values here. A newer one is refused. */
 export const FORMAT_KEY = Buffer.from('f');
-export const STATE_FORMAT = 2;
+export const STATE_FORMAT = 3;
+/** Revision of the catalogue that the group's topics come from. */
+export const PLACED_KEY = Buffer.from('p');
+/** Home group: revision of the catalogue, and the highest id given. */
+export const CATALOGUE_KEY = Buffer.from('c');
 
-const TABLES = { topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77, mark: 0x6d } as const;
+const TABLES = { catalogue: 0x64, topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77, mark: 0x6d } as const;
 export type Table = keyof typeof TABLES;
 
 /** First key of a table, and the first key after it. */
@@ -25,6 +31,29 @@ export function topicKey(topicId: number): Buffer {
   key[0] = TABLES.topic;
   key.writeUInt32BE(topicId, 1);
   return key;
+}
+
+/** Name, number of queues of the whole topic, and those that the group holds. */
+export function topicValue({ name, queueCount, queues }: Topic): Buffer {
+  return Buffer.from(JSON.stringify({ name, queueCount, queues: [...queues.keys()] }));
+}
+
+export function catalogueKey(topicId: number): Buffer {
+  const key = Buffer.allocUnsafe(5);
+  key[0] = TABLES.catalogue;
+  key.writeUInt32BE(topicId, 1);
+  return key;
+}
+
+export function catalogueValue({ name, queueGroups }: CatalogueTopic): Buffer {
+  return Buffer.from(JSON.stringify({ name, queueGroups }));
+}
+
+export function catalogueHead({ revision, lastId }: { readonly revision: number; readonly lastId: number }): Buffer {
+  const value = Buffer.allocUnsafe(16);
+  writeNumber(value, revision, 0);
+  writeNumber(value, lastId, 8);
+  return value;
 }
 
 export function queueKey(topicId: number, queue: number): Buffer {

@@ -2,6 +2,7 @@
 import { assert } from '../base/assert.ts';
 import type { SnapshotRecord, SnapshotRecordInput } from '../rpc/generated/lograft/internal/v1/SnapshotRecord.ts';
 import { SnapshotRecordCodec } from '../rpc/protos.ts';
+import { Catalogue, type CatalogueTopic } from './catalogue.ts';
 import type { Mark } from './marks.ts';
 import type { ProducerSession, ProducerWindow } from './producer-sessions.ts';
 
@@ -10,10 +11,18 @@ export interface GroupImage {
   readonly index: number;
   readonly appliedBytes: number;
   readonly trimmed: number;
+  readonly placedRevision: number;
   readonly marks: readonly Mark[];
-  readonly topics: readonly { readonly id: number; readonly name: string; readonly nextOffsets: readonly number[] }[];
+  readonly topics: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly queueCount: number;
+    readonly queues: readonly number[];
+    readonly nextOffsets: readonly number[];
+  }[];
   /** In order of last activity. */
   readonly producers: readonly { readonly producerId: number; readonly windows: readonly ProducerWindow[] }[];
+  readonly catalogue: Catalogue;
 }
 
 const LENGTH_BYTES = 4;
@@ -28,20 +37,26 @@ export function encodeSnapshot(image: GroupImage): Buffer[] {
     length.writeUInt32BE(bytes.length);
     parts.push(length, bytes);
   };
-  const { index, appliedBytes, trimmed } = image;
-  add({ group: { index, appliedBytes, trimmed } });
+  const { index, appliedBytes, trimmed, placedRevision, catalogue } = image;
+  add({ group: { index, appliedBytes, trimmed, placedRevision } });
   for (const mark of image.marks) add({ mark: { ...mark, queues: [...mark.queues] } });
-  for (const { id, name, nextOffsets } of image.topics) add({ topic: { id, name, nextOffsets: [...nextOffsets] } });
+  for (const { id, name, queueCount, queues, nextOffsets } of image.topics)
+    add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets] } });
   for (const { producerId, windows } of image.producers) {
     add({ producer: { producerId } });
     for (const window of windows) add({ window });
   }
+  if (catalogue.revision > 0) add({ catalogue: { revision: catalogue.revision, lastTopicId: catalogue.lastId } });
+  for (const { id, name, queueGroups } of catalogue.topics.values())
+    add({ catalogueTopic: { id, name, queueGroups: [...queueGroups] } });
   return parts;
 }
 
 /** Reads what `encodeSnapshot` made. Throws when it is not that: checksums are the business of whoever stored it. */
 export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<GroupImage> {
-  let head: Pick<GroupImage, 'index' | 'appliedBytes' | 'trimmed'> | undefined;
+  let head: Pick<GroupImage, 'index' | 'appliedBytes' | 'trimmed' | 'placedRevision'> | undefined;
+  let catalogue = { revision: 0, lastTopicId: 0 };
+  const catalogued: CatalogueTopic[] = [];
   const marks: Mark[] = [];
   const topics: GroupImage['topics'][number][] = [];
   const producers: { readonly producerId: number; readonly windows: ProducerWindow[] }[] = [];
@@ -52,10 +67,13 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
     else if (record.record === 'topic') topics.push(one.topic as NonNullable<typeof one.topic>);
     else if (record.record === 'producer') producers.push({ producerId: one.producer?.producerId ?? 0, windows: [] });
     else if (record.record === 'window') producers.at(-1)?.windows.push({ ...(one.window as NonNullable<typeof one.window>) });
+    else if (record.record === 'catalogue') catalogue = one.catalogue as NonNullable<typeof one.catalogue>;
+    else if (record.record === 'catalogueTopic') catalogued.push(one.catalogueTopic as NonNullable<typeof one.catalogueTopic>);
     else throw new Error('the snapshot holds a record that this version does not know: start the newer version');
   }
   if (head === undefined) throw new Error('the snapshot is empty');
-  return { ...head, marks, topics, producers };
+  const { revision, lastTopicId } = catalogue;
+  return { ...head, marks, topics, producers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
 }
 
 export function sessionImage(session: ProducerSession): GroupImage['producers'][number] {

@@ -1,9 +1,20 @@
 /** Reads the derived state back out of the store. */
 import { readNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
+import { Catalogue, type CatalogueTopic } from './catalogue.ts';
 import { type Mark, readMark } from './marks.ts';
 import { type ProducerWindow, readWindow } from './producer-sessions.ts';
-import { APPLIED_BYTES_KEY, APPLIED_KEY, FORMAT_KEY, queueKey, STATE_FORMAT, TRIMMED_KEY, tableRange } from './state-keys.ts';
+import {
+  APPLIED_BYTES_KEY,
+  APPLIED_KEY,
+  CATALOGUE_KEY,
+  FORMAT_KEY,
+  PLACED_KEY,
+  queueKey,
+  STATE_FORMAT,
+  TRIMMED_KEY,
+  tableRange,
+} from './state-keys.ts';
 import type { OffsetRange } from './topics.ts';
 
 export interface StoredState {
@@ -11,7 +22,16 @@ export interface StoredState {
   readonly appliedBytes: number;
   readonly trimmed: number;
   readonly marks: readonly Mark[];
-  readonly topics: readonly { readonly id: number; readonly name: string; readonly ranges: readonly OffsetRange[] }[];
+  readonly placedRevision: number;
+  readonly topics: readonly {
+    readonly id: number;
+    readonly name: string;
+    readonly queueCount: number;
+    readonly ranges: ReadonlyMap<number, OffsetRange>;
+  }[];
+  /** Queues whose topic was deleted, and which were not removed to the end. */
+  readonly orphans: readonly { readonly topicId: number; readonly queue: number }[];
+  readonly catalogue: Catalogue;
   readonly producerIds: readonly number[];
   readonly windows: readonly ProducerWindow[];
 }
@@ -40,12 +60,16 @@ export async function loadStored(keyed: KeyedState): Promise<StoredState | undef
   for await (const [key] of keyed.range(tableRange('session'))) producerIds.push(readNumber(key, 1));
   const windows: ProducerWindow[] = [];
   for await (const [key, value] of keyed.range(tableRange('window'))) windows.push(readWindow(key, value));
+  const topics = await loadTopics(keyed);
   return {
     applied: readNumber(applied, 0),
     appliedBytes: await loadNumber(keyed, APPLIED_BYTES_KEY),
     trimmed: await loadNumber(keyed, TRIMMED_KEY),
     marks,
-    topics: await loadTopics(keyed),
+    placedRevision: await loadNumber(keyed, PLACED_KEY),
+    topics,
+    orphans: await findOrphans(keyed, new Set(topics.map(({ id }) => id))),
+    catalogue: await loadCatalogue(keyed),
     producerIds,
     windows,
   };
@@ -73,13 +97,33 @@ async function loadNumber(keyed: KeyedState, key: Buffer): Promise<number> {
 async function loadTopics(keyed: KeyedState): Promise<StoredState['topics']> {
   const topics: StoredState['topics'][number][] = [];
   for await (const [key, value] of keyed.range(tableRange('topic'))) {
-    const { name, queues } = JSON.parse(value.toString()) as { name: string; queues: number };
+    const stored = JSON.parse(value.toString()) as { name: string; queueCount: number; queues: number[] };
+    const { name, queueCount } = stored;
     const id = key.readUInt32BE(1);
-    const ranges: OffsetRange[] = new Array(queues).fill({ first: 0, next: 0 });
-    for await (const [queue, range] of keyed.range({ from: queueKey(id, 0), to: queueKey(id, queues) })) {
-      ranges[queue.readUInt32BE(5)] = { first: readNumber(range, 0), next: readNumber(range, 8) };
-    }
-    topics.push({ id, name, ranges });
+    const ranges = new Map<number, OffsetRange>(stored.queues.map((queue) => [queue, { first: 0, next: 0 }]));
+    for await (const [queue, range] of keyed.range({ from: queueKey(id, 0), to: queueKey(id, queueCount) }))
+      ranges.set(queue.readUInt32BE(5), { first: readNumber(range, 0), next: readNumber(range, 8) });
+    topics.push({ id, name, queueCount, ranges });
   }
   return topics;
+}
+
+async function findOrphans(keyed: KeyedState, topicIds: ReadonlySet<number>): Promise<StoredState['orphans']> {
+  const orphans: { topicId: number; queue: number }[] = [];
+  for await (const [key] of keyed.range(tableRange('queue'))) {
+    const topicId = key.readUInt32BE(1);
+    if (!topicIds.has(topicId)) orphans.push({ topicId, queue: key.readUInt32BE(5) });
+  }
+  return orphans;
+}
+
+async function loadCatalogue(keyed: KeyedState): Promise<Catalogue> {
+  const head = await keyed.get(CATALOGUE_KEY);
+  if (head === undefined) return new Catalogue();
+  const topics: CatalogueTopic[] = [];
+  for await (const [key, value] of keyed.range(tableRange('catalogue'))) {
+    const { name, queueGroups } = JSON.parse(value.toString()) as { name: string; queueGroups: string[] };
+    topics.push({ id: key.readUInt32BE(1), name, queueGroups });
+  }
+  return new Catalogue(readNumber(head, 0), readNumber(head, 8), topics);
 }

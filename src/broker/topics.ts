@@ -1,4 +1,4 @@
-/** Topics by name and by id, with their queues. */
+/** The topics of which a group holds queues, by name and by id. */
 import { assert } from '../base/assert.ts';
 import { QueueState } from './queue-state.ts';
 
@@ -8,12 +8,18 @@ export interface OffsetRange {
   readonly next: number;
 }
 
+/** A topic as one group sees it. */
 export interface Topic {
   readonly name: string;
-  /** From 1, in order of creation, never used twice. */
+  /** From the catalogue: never used twice in a cluster. */
   readonly id: number;
-  readonly queues: readonly QueueState[];
+  /** Of the whole topic. */
+  readonly queueCount: number;
+  /** Those that this group holds, by number, ascending. */
+  readonly queues: ReadonlyMap<number, QueueState>;
 }
+
+const EMPTY: OffsetRange = { first: 0, next: 0 };
 
 export class Topics {
   readonly #byName = new Map<string, Topic>();
@@ -41,11 +47,36 @@ export class Topics {
     return [...this.#byId.values()].sort((a, b) => a.id - b.id);
   }
 
-  add(name: string, id: number, ranges: readonly OffsetRange[]): Topic {
-    assert(!this.#byName.has(name) && !this.#byId.has(id), 'a topic is added once');
-    const topic = { name, id, queues: ranges.map(({ first, next }, queue) => new QueueState(id, queue, first, next)) };
+  /** All queues of all topics. */
+  queues(): readonly QueueState[] {
+    return this.byAge().flatMap(({ queues }) => [...queues.values()]);
+  }
+
+  /** Adds the topic, or gives one that is here more queues. Queues that are here stay as they are; `range` says what new ones hold. */
+  place(
+    { id, name, queueCount, queues }: { id: number; name: string; queueCount: number; queues: readonly number[] },
+    range: (queue: number) => OffsetRange = () => EMPTY,
+  ): Topic {
+    const known = this.#byId.get(id);
+    assert(known === undefined || known.name === name, 'an id names one topic');
+    assert(known !== undefined || !this.#byName.has(name), 'a name names one topic at a time');
+    const placed = new Map(known?.queues);
+    for (const queue of queues) {
+      if (placed.has(queue)) continue;
+      const { first, next } = range(queue);
+      placed.set(queue, new QueueState(id, queue, first, next));
+    }
+    const topic = { name, id, queueCount, queues: new Map([...placed].sort(([one], [other]) => one - other)) };
     this.#byName.set(name, topic);
     this.#byId.set(id, topic);
+    return topic;
+  }
+
+  drop(id: number): Topic | undefined {
+    const topic = this.#byId.get(id);
+    if (topic === undefined) return undefined;
+    this.#byId.delete(id);
+    this.#byName.delete(topic.name);
     return topic;
   }
 }

@@ -20,8 +20,8 @@ export interface AdminCallOptions {
 export interface CreateTopicOptions extends AdminCallOptions {
   /** 1 to 1024. Default 1. */
   readonly queues?: number;
-  /** Group to hold it. Default: the one with the fewest topics. */
-  readonly group?: string;
+  /** That shall hold the queues, in turn. Default: all groups, those with the fewest queues first. */
+  readonly groups?: readonly string[];
 }
 
 /** What is named together happens in one step: to replace a voter, promote the new one and remove the old. */
@@ -70,35 +70,48 @@ export class Admin {
   }
 
   /**
-   * Rejects with TOPIC_EXISTS, INVALID_REQUEST, DISK_FULL, NO_LEADER. After UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may exist: call
-   * again, TOPIC_EXISTS then says that it does.
+   * Resolves when every group that holds a queue knows the topic. Rejects with TOPIC_EXISTS, INVALID_REQUEST, DISK_FULL, NO_LEADER. After
+   * UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may exist: call again, TOPIC_EXISTS then says that it does. After NOT_PLACED it exists, and
+   * is complete as soon as all groups have leaders.
    */
   async createTopic(name: string, options: CreateTopicOptions = {}): Promise<TopicDescription> {
     const settings = this.#settings(options);
-    const groups = await this.#caller.groups(settings);
     if (this.#book.topic(name) !== undefined) throw new LograftError('TOPIC_EXISTS', `there is a topic ${name} already`);
-    const group = options.group ?? this.#emptiest(groups);
-    const description = await this.#caller.call(group, AdminService.CreateTopic, { name, queues: options.queues ?? 1 }, settings);
-    this.#book.learnTopic({ name, id: description.id, queues: description.queues.length, group });
-    return description;
+    const request = { name, queues: options.queues ?? 1, groups: [...(options.groups ?? [])] };
+    return this.#learnt(await this.#caller.call(await this.#home(settings), AdminService.CreateTopic, request, settings));
   }
 
-  /** All topics, sorted by name. */
+  /** Gives the topic more queues, up to `queues` in all; keys move to other queues. Rejects with UNKNOWN_TOPIC, and as `createTopic`. Safe to call again. */
+  async addQueues(name: string, queues: number, options: CreateTopicOptions = {}): Promise<TopicDescription> {
+    const settings = { ...this.#settings(options), repeatable: true };
+    const request = { name, queues, groups: [...(options.groups ?? [])] };
+    return this.#learnt(await this.#caller.call(await this.#home(settings), AdminService.AddQueues, request, settings));
+  }
+
+  /** Deletes the topic and all its records, for ever. Rejects with UNKNOWN_TOPIC, and as `createTopic`. */
+  async deleteTopic(name: string, options: AdminCallOptions = {}): Promise<void> {
+    const settings = this.#settings(options);
+    await this.#caller.call(await this.#home(settings), AdminService.DeleteTopic, { name }, settings);
+    this.#book.forgetTopic(name);
+  }
+
+  /** All topics, sorted by name, without offsets. */
   async listTopics(options: AdminCallOptions = {}): Promise<readonly TopicDescription[]> {
     const settings = { ...this.#settings(options), repeatable: true };
-    const groups = await this.#caller.groups(settings);
-    const lists = await Promise.all(groups.map((group) => this.#caller.call(group, AdminService.ListTopics, {}, settings)));
-    return lists.flatMap(({ topics }) => topics).sort((a, b) => (a.name < b.name ? -1 : 1));
+    return (await this.#caller.call(await this.#home(settings), AdminService.ListTopics, {}, settings)).topics;
   }
 
-  /** Rejects with UNKNOWN_TOPIC, NO_LEADER. */
+  /** With the offsets of all queues, as their leaders have them. Rejects with UNKNOWN_TOPIC, NO_LEADER. */
   async describeTopic(name: string, options: AdminCallOptions = {}): Promise<TopicDescription> {
-    const settings = this.#settings(options);
-    const known = this.#book.topic(name);
-    if (known !== undefined)
-      return this.#caller.call(known.group, AdminService.DescribeTopic, { name }, { ...settings, repeatable: true });
-    const { askedGroup: _, ...description } = await describeAnywhere(name, this.#caller, settings);
-    return description;
+    const settings = { ...this.#settings(options), repeatable: true };
+    const description = await describeAnywhere(name, this.#book, this.#caller, settings);
+    const { queueGroups } = description;
+    const ofGroup = async (group: string): Promise<TopicDescription['queues']> => {
+      const { queues } = await this.#caller.call(group, AdminService.DescribeTopic, { name }, settings);
+      return queues.filter(({ queue }) => queueGroups[queue] === group);
+    };
+    const queues = (await Promise.all([...new Set(queueGroups)].map(ofGroup))).flat();
+    return { ...description, queues: queues.sort((one, other) => one.queue - other.queue) };
   }
 
   /** Asks every known node for its view; one that does not answer within a second is marked, not waited for. */
@@ -159,10 +172,16 @@ export class Admin {
     return { timeoutMs: options.timeoutMs ?? TIMEOUT_MS, signal };
   }
 
-  #emptiest(groups: readonly string[]): string {
-    const topics = new Map(this.#book.groups().map((group) => [group.group, group.topics.length]));
-    const sorted = [...groups].sort((a, b) => (topics.get(a) ?? 0) - (topics.get(b) ?? 0) || (a < b ? -1 : 1));
-    return sorted[0] ?? '';
+  /** Where topics are created and changed. Before a router has told which group that is, any leader will tell who leads it. */
+  async #home(settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<string> {
+    const groups = await this.#caller.groups(settings);
+    return this.#book.homeGroup ?? (groups[0] as string);
+  }
+
+  #learnt(description: TopicDescription): TopicDescription {
+    const { name, id, queueGroups } = description;
+    this.#book.learnTopic({ name, id, queueGroups });
+    return description;
   }
 }
 

@@ -216,7 +216,7 @@ export class AppendLink implements QueueCarrier {
     if (connection === undefined || this.#openingSession) return;
     this.#openingSession = true;
     const settings = { timeoutMs: SESSION_TIMEOUT_MS, signal: connection.closing.signal };
-    connection.channel.call(LogService.OpenProducer, {}, settings).then(
+    connection.channel.call(LogService.OpenProducer, { group: this.group }, settings).then(
       ({ producerId }) => {
         // On a stream that has ended meanwhile it would do as well, but somebody else may have asked again.
         if (this.#connection !== connection) return;

@@ -93,6 +93,11 @@ export class ProducerQueue {
     return this.#open;
   }
 
+  /** It has something to send. */
+  wake(): void {
+    this.#carrier.wake(this);
+  }
+
   /** Begins a batch. The one before must be sealed. */
   begin(batch: PendingBatch): void {
     assert(this.#open === undefined, 'one batch is open at a time');
@@ -157,6 +162,7 @@ export class ProducerQueue {
     switch (error.reason) {
       case 'OVERLOADED':
       case 'DISK_FULL':
+      case 'NOT_PLACED':
       case 'NO_LEADER':
         batch.lastRefusal = error;
         this.#settleFor('resend');

@@ -72,7 +72,7 @@ export class Producer implements AsyncDisposable {
   readonly #queues = new Set<ProducerTopic>();
   readonly #links = new Map<string, AppendLink>();
   readonly #pending = new Set<PendingBatch>();
-  readonly #lingering: { readonly link: AppendLink; readonly queue: ProducerQueue; readonly batch: PendingBatch }[] = [];
+  readonly #lingering: { readonly queue: ProducerQueue; readonly batch: PendingBatch }[] = [];
   readonly #ledger: Ledger = { settled: (records, bytes, acknowledged) => this.#settled(records, bytes, acknowledged) };
   readonly #onAbort = (): void => this.#stop(cancelled(this.#signal ?? this.#stopping.signal));
   #lingerTimer: Timer | undefined;
@@ -144,7 +144,7 @@ export class Producer implements AsyncDisposable {
       for (const queue of topic.queues()) {
         if (queue.open === undefined) continue;
         queue.open.due = true;
-        topic.link.wake(queue);
+        queue.wake();
       }
     }
     const batches = [...this.#pending];
@@ -188,7 +188,7 @@ export class Producer implements AsyncDisposable {
     this.#records += 1;
     this.#bytes += bytes;
     this.#watchExpiry();
-    if (topic.type === 'known') this.#add(topic.topic, { record, queue, size, resolve, reject });
+    if (topic.type === 'known') this.#add(topic.topic.follow(this.#host.book.topic(name)), { record, queue, size, resolve, reject });
     else topic.waiting.push({ record, queue, size, resolve, reject });
   }
 
@@ -202,11 +202,11 @@ export class Producer implements AsyncDisposable {
     }
     const open = queue.open;
     if (open !== undefined && open.bytes + framedBytes(size) > this.#batchBytes) queue.sealOpen();
-    const batch = queue.open ?? this.#begin(topic, queue);
+    const batch = queue.open ?? this.#begin(queue);
     batch.add(record, size, resolve, reject);
     if (batch.bytes >= this.#batchBytes) {
       queue.sealOpen();
-      topic.link.wake(queue);
+      queue.wake();
     }
   }
 
@@ -214,20 +214,19 @@ export class Producer implements AsyncDisposable {
     return Math.min(this.#limits.batchBytes, MAX_BATCH_BYTES - MAX_HEAD_BYTES);
   }
 
-  #begin(topic: ProducerTopic, queue: ProducerQueue): PendingBatch {
+  #begin(queue: ProducerQueue): PendingBatch {
     const batch = new PendingBatch(this.#ledger, this.#clock.nowMs());
     this.#pending.add(batch);
     batch.whenSettled(() => this.#pending.delete(batch));
     queue.begin(batch);
-    const { link } = topic;
     if (this.#limits.lingerMs === 0 || this.#refusal !== undefined) batch.due = true;
     else {
       while (this.#lingering[0] !== undefined && this.#lingering[0].queue.open !== this.#lingering[0].batch)
         this.#lingering.shift();
-      this.#lingering.push({ link, queue, batch });
+      this.#lingering.push({ queue, batch });
       this.#lingerTimer ??= this.#clock.after(this.#limits.lingerMs, () => this.#lingered());
     }
-    link.wake(queue);
+    queue.wake();
     return batch;
   }
 
@@ -243,7 +242,7 @@ export class Producer implements AsyncDisposable {
       this.#lingering.shift();
       if (first.queue.open !== first.batch) continue;
       first.batch.due = true;
-      first.link.wake(first.queue);
+      first.queue.wake();
     }
     const next = this.#lingering[0];
     if (next === undefined) return;
@@ -276,18 +275,25 @@ export class Producer implements AsyncDisposable {
   }
 
   #topic(known: KnownTopic): ProducerTopic {
-    let link = this.#links.get(known.group);
-    if (link === undefined) {
-      link = new AppendLink(known.group, this.#host.book, this.#host.watcher, this.#host.environment);
-      this.#links.set(known.group, link);
-    }
-    const topic: ProducerTopic = new ProducerTopic(known, link, this.#host.environment, this.#limits.maxInFlightBatches, () => {
-      // Under this name there may be another topic now: the next record finds out.
-      this.#topics.delete(known.name);
-      this.#host.book.forgetTopic(known.name);
+    const topic: ProducerTopic = new ProducerTopic(known, {
+      linkTo: (group) => this.#linkTo(group),
+      environment: this.#host.environment,
+      maxInFlight: this.#limits.maxInFlightBatches,
+      onUnknown: () => {
+        // Under this name there may be another topic now: the next record finds out.
+        this.#topics.delete(known.name);
+        this.#host.book.forgetTopic(known.name);
+      },
     });
     this.#queues.add(topic);
     return topic;
+  }
+
+  #linkTo(group: string): AppendLink {
+    const { book, watcher, environment } = this.#host;
+    const link = this.#links.get(group) ?? new AppendLink(group, book, watcher, environment);
+    this.#links.set(group, link);
+    return link;
   }
 
   #settled(records: number, bytes: number, acknowledged: boolean): void {

@@ -52,7 +52,8 @@ export async function* readTopic(options: ReaderOptions, host: ReaderHost): Asyn
     const untilEnd = options.untilEnd ?? (options.follow === false && options.until === undefined);
     for (const queue of chooseQueues(options, topic)) {
       const { from, until, consistency = 'committedLocal' } = options;
-      const read = { topic: topic.name, group: topic.group, queue, from, until, untilEnd, consistency };
+      const group = topic.queueGroups[queue] as string;
+      const read = { topic: topic.name, group, queue, from, until, untilEnd, consistency };
       sources.push(new QueueReader(read, host, signal).batches());
     }
     const [only] = sources;
@@ -66,13 +67,14 @@ export async function* readTopic(options: ReaderOptions, host: ReaderHost): Asyn
 }
 
 function chooseQueues(options: ReaderOptions, topic: KnownTopic): readonly number[] {
+  const { length: count } = topic.queueGroups;
   if (options.queue !== undefined) {
-    if (options.queue < topic.queues) return [options.queue];
-    throw new LograftError('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${topic.queues - 1}, not ${options.queue}`);
+    if (options.queue < count) return [options.queue];
+    throw new LograftError('UNKNOWN_QUEUE', `topic ${topic.name} has queues 0 to ${count - 1}, not ${options.queue}`);
   }
-  if (topic.queues > 1 && (typeof options.from === 'number' || options.until !== undefined))
-    throw invalid(`topic ${topic.name} has ${topic.queues} queues: offsets need a queue to count in`);
-  return Array.from({ length: topic.queues }, (_, queue) => queue);
+  if (count > 1 && (typeof options.from === 'number' || options.until !== undefined))
+    throw invalid(`topic ${topic.name} has ${count} queues: offsets need a queue to count in`);
+  return Array.from({ length: count }, (_, queue) => queue);
 }
 
 function checkOptions({ queue, from, until, untilEnd, follow }: ReaderOptions): void {

@@ -1,5 +1,6 @@
 /** What this client knows of the cluster: the word of all its routers, merged, and what brokers told it themselves. */
 import type { Clock } from '../base/clock.ts';
+import type { Catalogue } from '../rpc/generated/lograft/v1/Catalogue.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { RouteGroup } from '../rpc/generated/lograft/v1/RouteGroup.ts';
 
@@ -13,8 +14,8 @@ export interface Leader {
 export interface KnownTopic {
   readonly name: string;
   readonly id: number;
-  readonly queues: number;
-  readonly group: string;
+  /** Group of each queue, by queue. */
+  readonly queueGroups: readonly string[];
 }
 
 const MAX_LEARNED_TOPICS = 10_000;
@@ -23,6 +24,7 @@ const MAX_LEARNED_NODES = 1_000;
 export class RouteBook {
   readonly #clock: Clock;
   readonly #perRouter = new Map<string, Map<string, RouteGroup>>();
+  readonly #catalogues = new Map<string, Catalogue>();
   /** Brokers that said they lead. */
   readonly #claims = new Map<string, Leader>();
   readonly #learnedTopics = new Map<string, KnownTopic>();
@@ -30,6 +32,8 @@ export class RouteBook {
   readonly #listeners = new Set<() => void>();
   #revision = 0;
   #groups = new Map<string, RouteGroup>();
+  /** The newest of `#catalogues`. */
+  #catalogue: Catalogue | null = null;
   #topics = new Map<string, KnownTopic>();
 
   constructor(clock: Clock) {
@@ -63,6 +67,7 @@ export class RouteBook {
     const known = this.#perRouter.get(router) ?? new Map<string, RouteGroup>();
     for (const group of route.groups) known.set(group.group, group);
     this.#perRouter.set(router, known);
+    if (route.catalogue !== null) this.#catalogued(router, route.catalogue);
     this.#merge();
   }
 
@@ -88,6 +93,7 @@ export class RouteBook {
     if (this.#learnedNodes.size < MAX_LEARNED_NODES || this.#learnedNodes.has(node)) this.#learnedNodes.set(node, address);
   }
 
+  /** A broker told of a topic that no router has named yet. */
   learnTopic(topic: KnownTopic): void {
     if (this.#learnedTopics.size >= MAX_LEARNED_TOPICS) this.#learnedTopics.clear();
     this.#learnedTopics.set(topic.name, topic);
@@ -112,9 +118,14 @@ export class RouteBook {
     return [...this.#groups.values()];
   }
 
+  /** Whose leader creates and changes topics; undefined before a router has told. */
+  get homeGroup(): string | undefined {
+    return this.#catalogue?.homeGroup;
+  }
+
   /** All of it. `revision` counts the changes this client has seen. */
   route(): Route {
-    return { revision: this.#revision, groups: [...this.#groups.values()] };
+    return { revision: this.#revision, groups: [...this.#groups.values()], catalogue: this.#catalogue };
   }
 
   /** Addresses of all nodes ever heard of, by name. */
@@ -122,6 +133,14 @@ export class RouteBook {
     const nodes = new Map(this.#learnedNodes);
     for (const { members } of this.#groups.values()) for (const { node, address } of members) nodes.set(node, address);
     return nodes;
+  }
+
+  #catalogued(router: string, catalogue: Catalogue): void {
+    this.#catalogues.set(router, catalogue);
+    const newest = [...this.#catalogues.values()].reduce((one, other) => (other.revision > one.revision ? other : one));
+    if (newest === this.#catalogue) return;
+    this.#catalogue = newest;
+    this.#topics = new Map(newest.topics.map((topic) => [topic.name, topic]));
   }
 
   #merge(): void {
@@ -134,15 +153,13 @@ export class RouteBook {
     }
     for (const [group, { node, address, term }] of this.#claims) {
       const other = merged.get(group);
-      const claim: RouteGroup = { group, term, leader: node, leaderAddress: address, members: [], topics: [] };
+      const claim: RouteGroup = { group, term, leader: node, leaderAddress: address, members: [] };
       if (other === undefined) merged.set(group, claim);
-      else if (isBetter(claim, other)) merged.set(group, { ...claim, members: other.members, topics: other.topics });
+      else if (isBetter(claim, other)) merged.set(group, { ...claim, members: other.members });
       else if (term < other.term) this.#claims.delete(group);
     }
     this.#groups = merged;
     this.#revision += 1;
-    this.#topics = new Map();
-    for (const { group, topics } of merged.values()) for (const topic of topics) this.#topics.set(topic.name, { ...topic, group });
     for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -14,35 +14,32 @@ export async function resolveTopic(
 ): Promise<KnownTopic> {
   const known = book.topic(name);
   if (known !== undefined) return known;
-  const { id, queues, askedGroup } = await describeAnywhere(name, caller, settings);
-  const topic = { name, id, queues: queues.length, group: askedGroup };
+  const { id, queueGroups } = await describeAnywhere(name, book, caller, settings);
+  const topic = { name, id, queueGroups };
   book.learnTopic(topic);
   return topic;
 }
 
-/** Asks the leader of each group. */
+/** Asks the leader of each group until one knows the topic; that of the home group knows it for certain. */
 export async function describeAnywhere(
   name: string,
+  book: RouteBook,
   caller: LeaderCaller,
   settings: { readonly timeoutMs: number; readonly signal: AbortSignal },
-): Promise<TopicDescription & { readonly askedGroup: string }> {
+): Promise<TopicDescription> {
   const until = caller.clock.nowMs() + settings.timeoutMs;
   let unknown: LograftError | undefined;
   let trouble: LograftError | undefined;
-  for (const group of await caller.groups(settings)) {
+  const groups = [...(await caller.groups(settings))].sort((one) => (one === book.homeGroup ? -1 : 1));
+  for (const group of groups) {
     const timeoutMs = Math.max(1, until - caller.clock.nowMs());
     try {
-      const description = await caller.call(
-        group,
-        AdminService.DescribeTopic,
-        { name },
-        { ...settings, timeoutMs, repeatable: true },
-      );
-      return { ...description, askedGroup: group };
+      return await caller.call(group, AdminService.DescribeTopic, { name }, { ...settings, timeoutMs, repeatable: true });
     } catch (error) {
       if (!(error instanceof LograftError)) throw error;
-      if (error.reason === 'UNKNOWN_TOPIC') unknown = error;
-      else trouble = error;
+      if (error.reason !== 'UNKNOWN_TOPIC') trouble = error;
+      else if (group === book.homeGroup) throw error;
+      else unknown = error;
     }
   }
   throw trouble ?? unknown ?? new LograftError('UNKNOWN_TOPIC', `no topic ${JSON.stringify(name)}: create it first`);

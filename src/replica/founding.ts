@@ -21,6 +21,8 @@ export interface FoundingOptions {
   readonly members: readonly { readonly id: NodeId; readonly address: string }[];
   readonly environment: Environment;
   readonly log: Logger;
+  /** Gives up waiting. */
+  readonly signal: AbortSignal;
 }
 
 const ASK_EVERY_MS = 100;
@@ -33,14 +35,14 @@ interface Answer {
   readonly hello: Hello | undefined;
 }
 
-/** What the group was founded with. Waits for it as long as it takes. */
-export async function learnFounding(options: FoundingOptions): Promise<Configuration> {
-  const { self, disk, members, environment, log } = options;
+/** What the group was founded with. Waits for it as long as it takes; undefined when aborted. */
+export async function learnFounding(options: FoundingOptions): Promise<Configuration | undefined> {
+  const { self, disk, members, environment, log, signal } = options;
   const { clock } = environment;
   const isFounder = [...members].sort((one, other) => (one.id < other.id ? -1 : 1))[0]?.id === self;
   const others = members.filter(({ id }) => id !== self);
   let complainMs = clock.nowMs() + COMPLAIN_EVERY_MS;
-  for (;;) {
+  while (!signal.aborted) {
     const answers = await Promise.all(others.map((member) => ask(member, options)));
     const known = answers.find(({ hello }) => hello !== undefined && hello.founding.length > 0)?.hello;
     if (known !== undefined) return decodeConfiguration(known.founding);
@@ -56,6 +58,7 @@ export async function learnFounding(options: FoundingOptions): Promise<Configura
     }
     await sleep(clock, ASK_EVERY_MS);
   }
+  return undefined;
 }
 
 async function ask(member: { readonly id: NodeId; readonly address: string }, options: FoundingOptions): Promise<Answer> {

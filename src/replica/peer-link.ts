@@ -31,12 +31,15 @@ export interface LinkEnds {
 }
 
 export class PeerLink {
+  /** "host:port" of the peer. */
+  readonly address: string;
   readonly #lanes: Record<Lane, LaneStream>;
   readonly #events: PeerLinkEvents;
   #connected = false;
   #refused = false;
 
   constructor(ends: LinkEnds, environment: Environment, events: PeerLinkEvents) {
+    this.address = ends.address;
     this.#events = events;
     const lane = (name: Lane): LaneStream =>
       new LaneStream(ends, name, environment, {
@@ -96,6 +99,9 @@ class LaneStream {
   #stream: MessageStream<EnvelopeInput> | undefined;
   #retry: Timer | undefined;
   #closed = false;
+  /** On the control lane: what is sent in this turn of the event loop, to leave as one message. */
+  #parcel: EnvelopeInput[] = [];
+  readonly #collects: boolean;
   open = false;
 
   constructor({ self, disk, own, peer, address }: LinkEnds, lane: Lane, environment: Environment, events: LaneEvents) {
@@ -107,6 +113,7 @@ class LaneStream {
       'lograft-lane': lane,
     };
     this.#settings = { metadata };
+    this.#collects = lane === 'control';
     this.#address = address;
     this.#environment = environment;
     this.#events = events;
@@ -115,7 +122,17 @@ class LaneStream {
   }
 
   send(envelope: EnvelopeInput): void {
-    if (this.open) this.#stream?.write(envelope);
+    if (!this.open) return;
+    if (!this.#collects) return void this.#stream?.write(envelope);
+    this.#parcel.push(envelope);
+    if (this.#parcel.length === 1) this.#environment.clock.soon(() => this.#sendParcel());
+  }
+
+  #sendParcel(): void {
+    const envelopes = this.#parcel;
+    this.#parcel = [];
+    if (!this.open || envelopes.length === 0) return;
+    this.#stream?.write(envelopes.length === 1 ? (envelopes[0] as EnvelopeInput) : { parcel: { envelopes } });
   }
 
   reconnectNow(): void {

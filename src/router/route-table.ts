@@ -1,10 +1,10 @@
 /** What a router knows, and the rules by which reports change it. Pure: no time, no streams. */
+import type { Catalogue } from '../rpc/generated/lograft/v1/Catalogue.ts';
 import type { GroupRegistration } from '../rpc/generated/lograft/v1/GroupRegistration.ts';
 import type { Registration } from '../rpc/generated/lograft/v1/Registration.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { RouteGroup } from '../rpc/generated/lograft/v1/RouteGroup.ts';
 import type { RouteMember } from '../rpc/generated/lograft/v1/RouteMember.ts';
-import type { RouteTopic } from '../rpc/generated/lograft/v1/RouteTopic.ts';
 
 /** A claim to lead that lost against what is known. */
 export interface RefusedClaim {
@@ -26,7 +26,6 @@ interface GroupEntry {
   /** Term of the report that `members` come from. */
   membersTerm: number;
   members: readonly RouteMember[];
-  topics: readonly RouteTopic[];
 }
 
 /** Groups kept. Those without any registered node go first. */
@@ -36,7 +35,9 @@ export class RouteTable {
   readonly #groups = new Map<string, GroupEntry>();
   /** Registered nodes, and the groups they are in. */
   readonly #nodes = new Map<string, ReadonlySet<string>>();
-  #route: Route = { revision: 0, groups: [] };
+  /** The newest that a node has told; forgotten with the last node, for a cluster that was made anew counts from the beginning. */
+  #catalogue: Catalogue | null = null;
+  #route: Route = { revision: 0, groups: [], catalogue: null };
 
   /** Grows with each change, and only then. */
   get revision(): number {
@@ -62,6 +63,8 @@ export class RouteTable {
     const groups = new Set(report.groups.map(({ group }) => group));
     this.#nodes.set(report.node, groups);
     for (const group of before ?? []) if (!groups.has(group)) this.#left(report.node, group);
+    const { catalogue } = report;
+    if (catalogue !== null && catalogue.revision > (this.#catalogue?.revision ?? -1)) this.#catalogue = catalogue;
     const refused: RefusedClaim[] = [];
     for (const group of report.groups) {
       const claim = this.#take(report, group);
@@ -77,6 +80,7 @@ export class RouteTable {
     if (groups === undefined) return;
     this.#nodes.delete(node);
     for (const group of groups) this.#left(node, group);
+    if (this.#nodes.size === 0) this.#catalogue = null;
     this.#publish();
   }
 
@@ -98,7 +102,6 @@ export class RouteTable {
     entry.leader = report.node;
     entry.leads = true;
     entry.leaderAddress = report.address;
-    entry.topics = said.topics;
     takeMembers(entry, said);
     return undefined;
   }
@@ -114,7 +117,6 @@ export class RouteTable {
       leaderAddress: '',
       membersTerm: 0,
       members: [],
-      topics: [],
     };
     this.#groups.set(group, entry);
     return entry;
@@ -147,8 +149,9 @@ export class RouteTable {
 
   #publish(): void {
     const groups = [...this.#groups].map(([group, entry]) => this.#published(group, entry));
-    if (JSON.stringify(groups) === JSON.stringify(this.#route.groups)) return;
-    this.#route = { revision: this.#route.revision + 1, groups };
+    const { revision, groups: before, catalogue } = this.#route;
+    if (catalogue === this.#catalogue && JSON.stringify(groups) === JSON.stringify(before)) return;
+    this.#route = { revision: revision + 1, groups, catalogue: this.#catalogue };
   }
 
   #published(group: string, entry: GroupEntry): RouteGroup {
@@ -158,7 +161,6 @@ export class RouteTable {
       leader: entry.leads ? entry.leader : '',
       leaderAddress: entry.leads ? entry.leaderAddress : '',
       members: entry.members.map(({ node, address }) => ({ node, address, registered: this.#nodes.has(node) })),
-      topics: [...entry.topics],
     };
   }
 }

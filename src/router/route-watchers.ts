@@ -36,11 +36,15 @@ export class RouteWatchers {
     this.#watchers += 1;
     try {
       let sent = -1;
+      let toldCatalogue: Route['catalogue'] = null;
       while (!signal.aborted && !this.#closed) {
         const route = this.#table.route();
         if (route.revision !== sent) {
           sent = route.revision;
-          yield route;
+          // It may be large, and seldom changes.
+          const isKnown = route.catalogue === toldCatalogue;
+          toldCatalogue = route.catalogue;
+          yield isKnown ? { ...route, catalogue: null } : route;
         } else await this.#nextChange(signal);
       }
     } finally {

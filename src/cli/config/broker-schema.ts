@@ -24,12 +24,25 @@ export const brokerSchema = z.strictObject({
     meaning: "Directory for all of the node's data. Belongs to this node alone. A relative one starts at the working directory.",
     allowed: 'a path',
   }),
-  group: name({ meaning: 'Name of the broker group.' }).default(BROKER_DEFAULTS.group),
-  members: z.array(member).min(1).max(7).register(settingFacts, {
-    meaning:
-      'All members of the group, this node among them, the same on each. An odd number: an even one survives no more failures.',
-    allowed: 'a list of 1 to 7 { id, address }, no id or address twice',
+  group: name({
+    meaning: 'Name of the first broker group, which keeps the catalogue of topics. Others count on from it: g1, g2, g3.',
+  }).default(BROKER_DEFAULTS.group),
+  members: z.array(member).min(1).max(100).register(settingFacts, {
+    meaning: 'All nodes, this one among them, the same list in the same order on each: where groups are founded.',
+    allowed: 'a list of 1 to 100 { id, address }, no id or address twice',
   }),
+  replicaGroups: wholeNumber(
+    { minimum: 1, maximum: 1_000 },
+    { meaning: 'Number of broker groups, spread over the members, the leaders as well. The same on each node.' },
+  ).default(BROKER_DEFAULTS.replicaGroups),
+  replicaFactor: z
+    .union([z.literal(1), z.literal(3), z.literal(5), z.literal(7)])
+    .register(settingFacts, {
+      meaning: 'Members of each group: ⌊n/2⌋+1 of them must be up. The same on each node.',
+      allowed: '1, 3, 5 or 7',
+      defaultText: 'all members',
+    })
+    .optional(),
   routers: z
     .array(address(1, { meaning: 'One router.' }))
     .register(settingFacts, {
@@ -93,7 +106,8 @@ export const brokerSchema = z.strictObject({
   preferredLeader: z
     .string()
     .register(settingFacts, {
-      meaning: 'The member that shall lead when it can. Whoever leads gives back to it once it has been well for five seconds.',
+      meaning:
+        'The member that shall lead when it can. Whoever leads gives back to it once it has been well for five seconds. For one group only: several are spread evenly.',
       allowed: "a node's name",
       defaultText: 'none',
     })

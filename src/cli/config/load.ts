@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { z } from 'zod';
-import type { BrokerConfig } from '../../broker/broker-config.ts';
+import { BROKER_DEFAULTS, type BrokerConfig } from '../../broker/broker-config.ts';
 import { CliError } from '../cli-error.ts';
 import { brokerSchema } from './broker-schema.ts';
 import { describeProblems } from './problems.ts';
@@ -16,7 +16,12 @@ export type Overrides<Config> = { readonly [Key in keyof Config]?: unknown };
 export function loadBrokerConfig(file: string | undefined, overrides: Overrides<BrokerConfig>): BrokerConfig {
   const values = { ...(file === undefined ? {} : readYaml(file)), ...overrides };
   const parsed = check(brokerSchema, values, file);
-  const config: BrokerConfig = { ...parsed, advertise: parsed.advertise ?? parsed.listen, dataDir: resolve(parsed.dataDir) };
+  const config: BrokerConfig = {
+    ...parsed,
+    advertise: parsed.advertise ?? parsed.listen,
+    dataDir: resolve(parsed.dataDir),
+    replicaFactor: parsed.replicaFactor ?? BROKER_DEFAULTS.replicaFactor,
+  };
   const broken = brokenRelations(config);
   if (broken.length > 0) throw configError(file, broken);
   return config;

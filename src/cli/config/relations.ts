@@ -1,15 +1,18 @@
 /** What must hold between the keys of a broker's configuration, once each of them is right by itself. */
 import type { BrokerConfig } from '../../broker/broker-config.ts';
 
+/** Of one group. */
+const MOST_REPLICAS = 7;
+
 export function brokenRelations(config: BrokerConfig): string[] {
-  return [...timing(config), ...reachability(config), ...membership(config)];
+  return [...timing(config), ...reachability(config), ...membership(config), ...placement(config)];
 }
 
 /** What works, but is hardly meant. */
 export function doubtful(config: BrokerConfig): string[] {
   const count = config.members.length;
   const doubts: string[] = [];
-  if (count % 2 === 0)
+  if (config.replicaFactor === 0 && count % 2 === 0)
     doubts.push(`members: ${count} survive no more failures than ${count - 1} and are slower: use an odd number`);
   if (config.routers.length === 0) doubts.push('routers is empty: clients cannot find this group through a router');
   return doubts;
@@ -52,5 +55,17 @@ function membership({ nodeId, advertise, members }: BrokerConfig): string[] {
   } else if (self.address !== advertise) {
     problems.push(`members has ${self.address} for ${nodeId}, and its advertise is ${advertise}: must be the same`);
   }
+  return problems;
+}
+
+function placement({ members, replicaGroups, replicaFactor, preferredLeader }: BrokerConfig): string[] {
+  const problems: string[] = [];
+  const count = members.length;
+  if (replicaFactor > count)
+    problems.push(`replicaFactor is ${replicaFactor}: must be at most the number of members, which is ${count}`);
+  if (replicaFactor === 0 && count > MOST_REPLICAS)
+    problems.push(`members has ${count} nodes: with more than ${MOST_REPLICAS}, replicaFactor must say how many a group has`);
+  if (preferredLeader !== '' && replicaGroups > 1)
+    problems.push(`preferredLeader is "${preferredLeader}": with replicaGroups ${replicaGroups} it must be left out, leaders are spread`);
   return problems;
 }

@@ -16,6 +16,7 @@ import { renderSummary } from './summary.ts';
 
 interface DevFlags {
   readonly replicas?: number;
+  readonly groups?: number;
   readonly data?: string;
   readonly port: number;
   readonly detach?: boolean;
@@ -30,6 +31,7 @@ export function devCommand(): Command {
   const command = new Command('dev')
     .description('run a whole cluster on this machine: a router and brokers, each a process of its own')
     .option('--replicas <count>', 'number of brokers (default: 3, or as many as the data has)', wholeBetween(1, 7))
+    .option('--groups <count>', 'number of broker groups over them (default: 1, or as many as before)', wholeBetween(1, 1_000))
     .option('--data <directory>', `data, logs and cluster.json (default: "${DEFAULT_DATA}")`)
     .option('--port <number>', 'port of the router; the brokers have those after it', wholeBetween(1, 65_500), 8080)
     .addOption(
@@ -53,7 +55,7 @@ async function dev(flags: DevFlags): Promise<void> {
   if (flags.stop) return stopRunning(resolve(data));
   if (flags.restartNode !== undefined) return restartNode(resolve(data), flags.restartNode);
   if (flags.leaderPid) return printLeaderPid(resolve(data));
-  await startNew(planCluster({ data, replicas: flags.replicas, port: flags.port }), flags);
+  await startNew(planCluster({ data, replicas: flags.replicas, groups: flags.groups, port: flags.port }), flags);
 }
 
 async function startNew(plan: ClusterPlan, flags: DevFlags): Promise<void> {

@@ -22,6 +22,8 @@ export interface NodePlan extends ProcessPlan {
 
 export interface ClusterPlan {
   readonly directory: string;
+  /** Broker groups, if their number was asked for: else the files keep what they say. */
+  readonly groups: number | undefined;
   readonly router: ProcessPlan;
   readonly nodes: readonly NodePlan[];
 }
@@ -35,12 +37,18 @@ const DEFAULT_REPLICAS = 3;
 const NODE_FLAGS = ['--initial-heap-size=256'];
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
-export function planCluster(options: { data: string; replicas?: number | undefined; port: number }): ClusterPlan {
+export function planCluster(options: {
+  data: string;
+  replicas?: number | undefined;
+  groups?: number | undefined;
+  port: number;
+}): ClusterPlan {
   const directory = resolve(options.data);
   const replicas = chooseReplicas(directory, options.replicas);
   const ids = Array.from({ length: replicas }, (_, at) => `n${at + 1}`);
   return {
     directory,
+    groups: options.groups,
     router: planProcess(directory, 'router', options.port, 'router'),
     nodes: ids.map((id, at) => ({
       ...planProcess(directory, id, options.port + 1 + at, 'broker'),
@@ -81,7 +89,8 @@ export function writeConfigs(plan: ClusterPlan): void {
   const members = plan.nodes.map(({ name, address }) => ({ id: name, address }));
   for (const { name, address, dataDir, configFile } of plan.nodes) {
     const kept = existsSync(configFile) ? readYaml(configFile) : {};
-    writeYaml(configFile, { ...kept, nodeId: name, listen: address, dataDir, members, routers: [plan.router.address] });
+    const asked = plan.groups === undefined ? {} : { replicaGroups: plan.groups };
+    writeYaml(configFile, { ...kept, nodeId: name, listen: address, dataDir, members, routers: [plan.router.address], ...asked });
   }
 }
 
