@@ -268,7 +268,10 @@ export class BrokerState implements StateMachine<ApplyResult> {
   }
 
   #createTopic(name: string, queueGroups: readonly string[], revision: LogIndex): ApplyResult {
-    assert(queueGroups.length >= 1 && queueGroups.length <= MAX_QUEUES_PER_TOPIC, 'the leader checks topics before it proposes them');
+    assert(
+      queueGroups.length >= 1 && queueGroups.length <= MAX_QUEUES_PER_TOPIC,
+      'the leader checks topics before it proposes them',
+    );
     if (this.#catalogue.byName(name) !== undefined) return refused('TOPIC_EXISTS', `topic ${name} exists already`);
     if (this.#catalogue.topics.size >= MAX_TOPICS)
       return refused('INVALID_REQUEST', `there are ${MAX_TOPICS} topics already, the most a cluster can have`);

@@ -6,8 +6,8 @@ import { sleep } from '../base/sleep.ts';
 import { toError } from '../base/to-error.ts';
 import { withResolvers } from '../base/with-resolvers.ts';
 import { type NodeId, nodeId } from '../raft/types.ts';
+import { Introductions, introduce } from '../replica/introductions.ts';
 import { NodeNetwork } from '../replica/node-network.ts';
-import { introduce } from '../replica/peer-requests.ts';
 import type { RegistrationInput } from '../rpc/generated/lograft/v1/Registration.ts';
 import type { RpcServer } from '../rpc/transport.ts';
 import type { DataDirectory } from '../storage/data-directory.ts';
@@ -40,6 +40,7 @@ const CLOSE_GRACE_MS = 500;
 /** A node that is to be added may still be starting. */
 const MEET_WITHIN_MS = 5_000;
 const MEET_EVERY_MS = 200;
+const OPEN_AT_ONCE = 8;
 /** What had to wait for room on the disk, say, is tried again. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -70,6 +71,7 @@ class Node implements Broker {
   readonly #startedAtMs: number;
   readonly #failure = withResolvers<Error>();
   readonly #network: NodeNetwork;
+  readonly #introductions: Introductions;
   readonly #groups: Groups;
   readonly #hosted: readonly HostedGroup[];
   readonly #home: PlacedGroup;
@@ -93,6 +95,7 @@ class Node implements Broker {
     this.#startedAtMs = environment.clock.nowMs();
     const { diskId: disk } = directory.identity;
     this.#network = new NodeNetwork({ self: this.#self, disk, address: config.advertise, environment, log: logger });
+    this.#introductions = new Introductions(environment);
     const plans = placeGroups(config);
     this.#home = plans[0] as PlacedGroup;
     this.#groups = new Groups({
@@ -112,7 +115,7 @@ class Node implements Broker {
   }
 
   async start(): Promise<void> {
-    await Promise.all(this.#hosted.map((hosted) => hosted.open()));
+    await this.#openAll();
     const { clock, transport } = this.#environment;
     this.#frontDoor = serveLog(this.#groups, this.#config.maxBatchBytes);
     const services = [this.#network.service, this.#frontDoor.service, this.#admin()];
@@ -127,9 +130,7 @@ class Node implements Broker {
     this.#placer = new TopicPlacer(this.#groups, this.#follower, this.#logger);
     this.#looks = new Repeat(clock, LOOK_AGAIN_MS, () => this.#placer?.look());
     for (const address of this.#config.routers)
-      this.#registrations.push(
-        new RouterRegistration(address, (told) => this.#describe(told), this.#environment, this.#logger),
-      );
+      this.#registrations.push(new RouterRegistration(address, (told) => this.#describe(told), this.#environment, this.#logger));
     this.#server.setServing(true);
     const groups = this.#hosted.map(({ name }) => name);
     this.#logger.info({ node: this.#self, address: this.address, groups, dataDir: this.#config.dataDir }, 'broker is up');
@@ -155,6 +156,7 @@ class Node implements Broker {
     for (const registration of this.#registrations) registration.close();
     for (const hosted of this.#hosted) hosted.stop();
     this.#network.close();
+    this.#introductions.close();
     await this.#server?.close(CLOSE_GRACE_MS);
     for (const hosted of this.#hosted) await hosted.close();
     await this.#directory.close();
@@ -177,6 +179,7 @@ class Node implements Broker {
       config: this.#config,
       directory: this.#directory,
       network: this.#network,
+      introductions: this.#introductions,
       environment: this.#environment,
       logger: this.#logger,
       onChanged: () => this.#changed(),
@@ -186,13 +189,23 @@ class Node implements Broker {
     return hosted;
   }
 
+  /** Some at a time: recovery reads whole logs. Rejects when none of them is being opened any more. */
+  async #openAll(): Promise<void> {
+    for (let at = 0; at < this.#hosted.length; at += OPEN_AT_ONCE) {
+      const opened = await Promise.allSettled(this.#hosted.slice(at, at + OPEN_AT_ONCE).map((hosted) => hosted.open()));
+      for (const one of opened) if (one.status === 'rejected') throw one.reason;
+    }
+  }
+
   /** Waits for those groups that are founded already. */
   async #join(): Promise<void> {
-    const founded = this.#hosted.filter(({ name }) => this.#directory.groups.founding(name) !== undefined);
-    const joining = this.#hosted.map((hosted) => ({ hosted, joined: hosted.join() }));
-    for (const { hosted, joined } of joining)
-      if (!founded.includes(hosted)) joined.catch((error) => this.#fail(toError(error)));
-    await Promise.all(joining.filter(({ hosted }) => founded.includes(hosted)).map(({ joined }) => joined));
+    const isFounded = ({ name }: HostedGroup): boolean => this.#directory.groups.founding(name) !== undefined;
+    const founded = this.#hosted.filter(isFounded);
+    const others = this.#hosted.filter((hosted) => !founded.includes(hosted));
+    Promise.all(others.map((hosted) => hosted.join()))
+      .catch((error) => this.#fail(toError(error)))
+      .finally(() => this.#introductions.close());
+    await Promise.all(founded.map((hosted) => hosted.join()));
   }
 
   #fail(error: Error): void {

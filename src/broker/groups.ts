@@ -126,7 +126,10 @@ export class Groups {
     if (holder === undefined)
       throw new LograftError('UNKNOWN_QUEUE', `topic ${name} has queues 0 to ${queueGroups.length - 1}, not ${queue}`);
     if (!this.#held.has(holder)) throw this.#elsewhere(holder);
-    throw new LograftError('NOT_PLACED', `group ${holder} has not been told of queue ${queue} of topic ${name} yet: try again soon`);
+    throw new LograftError(
+      'NOT_PLACED',
+      `group ${holder} has not been told of queue ${queue} of topic ${name} yet: try again soon`,
+    );
   }
 
   /** Without the catalogue nobody can say that there is no such topic. */

@@ -5,6 +5,7 @@ import type { RaftConfig } from '../raft/config.ts';
 import type { Configuration } from '../raft/configuration.ts';
 import { type Entry, type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
 import type { GroupNetwork } from '../replica/group-network.ts';
+import type { Introductions } from '../replica/introductions.ts';
 import type { NodeNetwork } from '../replica/node-network.ts';
 import { Replica } from '../replica/replica.ts';
 import type { DataDirectory, GroupStorage } from '../storage/data-directory.ts';
@@ -25,6 +26,7 @@ export interface GroupHost {
   readonly config: BrokerConfig;
   readonly directory: DataDirectory;
   readonly network: NodeNetwork;
+  readonly introductions: Introductions;
   readonly environment: BrokerEnvironment;
   readonly logger: Logger;
   /** Leader, members or topics changed. */
@@ -80,7 +82,7 @@ export class HostedGroup {
 
   /** Resolves when the node takes part: once the group is founded, however long that takes, or when it is stopped before. */
   async join(): Promise<void> {
-    const { self, directory, environment } = this.#host;
+    const { self, directory, environment, introductions } = this.#host;
     const founding = await joinGroup({
       self,
       disk: directory.identity.diskId,
@@ -88,7 +90,8 @@ export class HostedGroup {
       members: this.#plan.members,
       ledger: directory.groups,
       network: this.#network,
-      environment,
+      introductions,
+      clock: environment.clock,
       log: this.#logger,
       signal: this.#stopping.signal,
     });

@@ -1,10 +1,11 @@
 /** Before a node takes part in a group, it must know what the group was founded with; a new one has to ask. */
 import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.ts';
 import { type Configuration, decodeConfiguration, encodeConfiguration } from '../raft/configuration.ts';
 import { type NodeId, nodeId } from '../raft/types.ts';
 import { learnFounding } from '../replica/founding.ts';
 import type { GroupNetwork } from '../replica/group-network.ts';
-import type { Environment } from '../rpc/environment.ts';
+import type { Introductions } from '../replica/introductions.ts';
 import type { GroupLedger } from '../storage/group-ledger.ts';
 import type { PlacedMember } from './placement.ts';
 
@@ -16,7 +17,8 @@ export interface JoinOptions {
   readonly members: readonly PlacedMember[];
   readonly ledger: GroupLedger;
   readonly network: GroupNetwork;
-  readonly environment: Environment;
+  readonly introductions: Introductions;
+  readonly clock: Clock;
   readonly log: Logger;
   /** Gives up waiting. */
   readonly signal: AbortSignal;
@@ -34,10 +36,11 @@ export async function joinGroup(options: JoinOptions): Promise<Configuration | u
   return founding;
 }
 
-async function askAround({ self, disk, group, members, environment, log, signal }: JoinOptions): Promise<Configuration | undefined> {
+async function askAround({ members, ...options }: JoinOptions): Promise<Configuration | undefined> {
   const named = members.map(({ id, address }) => ({ id: nodeId(id), address }));
-  const founding = await learnFounding({ self, disk, group, members: named, environment, log, signal });
+  const founding = await learnFounding({ ...options, members: named });
   if (founding === undefined) return undefined;
+  const { self, disk, log } = options;
   const mine = founding.members.find(({ id }) => id === self);
   if (mine === undefined) log.info('this node was not there when the group was founded: it waits to be added');
   else if (mine.disk !== disk) {

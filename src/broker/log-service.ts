@@ -41,7 +41,9 @@ export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
       appends.add(append);
       return append;
     }),
-    AppendRecords: unary<AppendRecordsRequest, AppendRecordsResponseInput>((request) => appendRecords(request, groups, maxBatchBytes)),
+    AppendRecords: unary<AppendRecordsRequest, AppendRecordsResponseInput>((request) =>
+      appendRecords(request, groups, maxBatchBytes),
+    ),
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
       readUntilClosed(request, groups, AbortSignal.any([context.signal, closing.signal]), closing.signal),
     ),
@@ -93,5 +95,8 @@ function onlyGroup(groups: Groups): Group {
   const all = groups.all();
   const [only] = all;
   if (only !== undefined && all.length === 1) return only;
-  throw new LograftError('INVALID_REQUEST', `group: node ${groups.self} takes part in ${all.length}, say which one the session is for`);
+  throw new LograftError(
+    'INVALID_REQUEST',
+    `group: node ${groups.self} takes part in ${all.length}, say which one the session is for`,
+  );
 }

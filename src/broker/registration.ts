@@ -24,7 +24,12 @@ export class RouterRegistration {
   #closed = false;
 
   /** `describe` is given the revision of the catalogue that the router was told of, -1 for none. */
-  constructor(address: string, describe: (toldRevision: number) => RegistrationInput, { clock, transport }: Environment, log: Logger) {
+  constructor(
+    address: string,
+    describe: (toldRevision: number) => RegistrationInput,
+    { clock, transport }: Environment,
+    log: Logger,
+  ) {
     this.#address = address;
     this.#describe = describe;
     this.#clock = clock;

@@ -188,7 +188,8 @@ export class Producer implements AsyncDisposable {
     this.#records += 1;
     this.#bytes += bytes;
     this.#watchExpiry();
-    if (topic.type === 'known') this.#add(topic.topic.follow(this.#host.book.topic(name)), { record, queue, size, resolve, reject });
+    if (topic.type === 'known')
+      this.#add(topic.topic.follow(this.#host.book.topic(name)), { record, queue, size, resolve, reject });
     else topic.waiting.push({ record, queue, size, resolve, reject });
   }
 

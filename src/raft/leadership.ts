@@ -21,7 +21,7 @@ export function becomeLeader(state: RaftState): void {
     term: state.term,
     followers: new Map(state.peers.map((peer) => [peer, new FollowerProgress(peer, nextIndex, state.nowMs)])),
     openingIndex: nextIndex,
-    nextHeartbeatMs: state.nowMs + state.config.heartbeatIntervalMs,
+    nextHeartbeatMs: nextHeartbeatMs(state),
     heartbeatRound: 0,
     reads: [],
     transfer: undefined,
@@ -102,9 +102,14 @@ export function onLeaderTick(state: RaftState, leadership: Leadership): void {
     // CheckQuorum (thesis 6.2): clients must not wait on a leader that can commit nothing. The term stays.
     return state.becomeFollower(state.term, undefined);
   }
-  leadership.nextHeartbeatMs = state.nowMs + state.config.heartbeatIntervalMs;
+  leadership.nextHeartbeatMs = nextHeartbeatMs(state);
   sendHeartbeats(state, leadership);
   if (state.fitness !== 'fit') handOverToFitter(state, leadership);
+}
+
+/** At multiples of the interval: the heartbeats of all groups that a node leads are due together, and travel together. */
+function nextHeartbeatMs({ nowMs, config: { heartbeatIntervalMs } }: RaftState): number {
+  return (Math.floor(nowMs / heartbeatIntervalMs) + 1) * heartbeatIntervalMs;
 }
 
 /** Silence is measured against the longer timeout: whoever could win without us will have started by then. */

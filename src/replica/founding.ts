@@ -6,12 +6,12 @@
  */
 
 import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.ts';
 import { sleep } from '../base/sleep.ts';
 import { type Configuration, decodeConfiguration } from '../raft/configuration.ts';
 import type { NodeId } from '../raft/types.ts';
-import type { Environment } from '../rpc/environment.ts';
 import type { Hello } from '../rpc/generated/lograft/internal/v1/Hello.ts';
-import { introduce } from './peer-requests.ts';
+import type { Introductions } from './introductions.ts';
 
 export interface FoundingOptions {
   readonly self: NodeId;
@@ -19,13 +19,16 @@ export interface FoundingOptions {
   readonly group: string;
   /** Everybody the node was told of, itself included. */
   readonly members: readonly { readonly id: NodeId; readonly address: string }[];
-  readonly environment: Environment;
+  readonly introductions: Introductions;
+  readonly clock: Clock;
   readonly log: Logger;
   /** Gives up waiting. */
   readonly signal: AbortSignal;
 }
 
-const ASK_EVERY_MS = 100;
+const FIRST_REST_MS = 50;
+/** So that hundreds of groups that wait for a node do not keep it from starting. */
+const LAST_REST_MS = 1_000;
 const ANSWER_WITHIN_MS = 1_000;
 const COMPLAIN_EVERY_MS = 5_000;
 
@@ -37,12 +40,11 @@ interface Answer {
 
 /** What the group was founded with. Waits for it as long as it takes; undefined when aborted. */
 export async function learnFounding(options: FoundingOptions): Promise<Configuration | undefined> {
-  const { self, disk, members, environment, log, signal } = options;
-  const { clock } = environment;
+  const { self, disk, members, clock, log, signal } = options;
   const isFounder = [...members].sort((one, other) => (one.id < other.id ? -1 : 1))[0]?.id === self;
   const others = members.filter(({ id }) => id !== self);
   let complainMs = clock.nowMs() + COMPLAIN_EVERY_MS;
-  while (!signal.aborted) {
+  for (let restMs = FIRST_REST_MS; !signal.aborted; restMs = Math.min(LAST_REST_MS, 2 * restMs)) {
     const answers = await Promise.all(others.map((member) => ask(member, options)));
     const known = answers.find(({ hello }) => hello !== undefined && hello.founding.length > 0)?.hello;
     if (known !== undefined) return decodeConfiguration(known.founding);
@@ -56,15 +58,15 @@ export async function learnFounding(options: FoundingOptions): Promise<Configura
       log.warn({ waitingFor: silent }, 'a new group begins when all of its members are there: waiting');
       complainMs = clock.nowMs() + COMPLAIN_EVERY_MS;
     }
-    await sleep(clock, ASK_EVERY_MS);
+    await sleep(clock, restMs);
   }
   return undefined;
 }
 
 async function ask(member: { readonly id: NodeId; readonly address: string }, options: FoundingOptions): Promise<Answer> {
-  const { group, environment, log } = options;
+  const { group, introductions, log } = options;
   try {
-    const hello = await introduce(group, member.address, environment, ANSWER_WITHIN_MS);
+    const hello = await introductions.ask(group, member.address, ANSWER_WITHIN_MS);
     if (hello.node === member.id) return { ...member, hello };
     log.error(
       { member: member.id, address: member.address, answers: hello.node },

@@ -2,7 +2,6 @@
 import { type Entry, type LogPosition, logIndex, term } from '../raft/types.ts';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
-import type { Hello } from '../rpc/generated/lograft/internal/v1/Hello.ts';
 import { PeerService } from '../rpc/protos.ts';
 import type { Channel } from '../rpc/transport.ts';
 import type { SnapshotPiece } from './peer-network.ts';
@@ -43,9 +42,7 @@ export class PeerRequests {
     maxBytes: number,
   ): Promise<SnapshotPiece | undefined> {
     const request = { group, index, indexTerm, position, maxBytes };
-    const piece = await orUndefined(
-      this.#channelTo(address).call(PeerService.FetchSnapshot, request, { timeoutMs: TIMEOUT_MS }),
-    );
+    const piece = await orUndefined(this.#channelTo(address).call(PeerService.FetchSnapshot, request, { timeoutMs: TIMEOUT_MS }));
     if (piece === undefined) return undefined;
     const { content, totalBytes, crc32c: crc, configuration } = piece;
     return { content, totalBytes, crc, configuration };
@@ -60,16 +57,6 @@ export class PeerRequests {
     const channel = this.#channels.get(address) ?? this.#environment.transport.dial(address);
     this.#channels.set(address, channel);
     return channel;
-  }
-}
-
-/** Asks who answers at an address. Rejects with a LograftError when nobody does. */
-export async function introduce(group: string, address: string, environment: Environment, timeoutMs: number): Promise<Hello> {
-  const channel = environment.transport.dial(address);
-  try {
-    return await channel.call(PeerService.Introduce, { group }, { timeoutMs });
-  } finally {
-    channel.close();
   }
 }
 

@@ -9,7 +9,7 @@ import type { Disk } from './disk.ts';
 import { isDiskFull, StorageError, toStorageError } from './errors.ts';
 import { makeSegment } from './make-segment.ts';
 import type { SegmentFile } from './segment-files.ts';
-import { MAX_SEGMENT_BYTES, SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { grownSegmentBytes, MAX_SEGMENT_BYTES, SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import { UNIT_ALIGNMENT_BYTES } from './unit-format.ts';
 
 /** Rest between two chunks while no append waits. */
@@ -148,7 +148,7 @@ export class Preallocation {
   }
 
   async #makeOne(): Promise<void> {
-    const { segmentBytes } = this.#options;
+    const segmentBytes = grownSegmentBytes(this.#nextNumber, this.#options.segmentBytes);
     const minBytes = this.#waiter?.minBytes ?? 0;
     const bytes = Math.max(segmentBytes, alignUp(SEGMENT_HEADER_BYTES + minBytes, UNIT_ALIGNMENT_BYTES));
     assert(bytes <= MAX_SEGMENT_BYTES, 'a unit fits into the largest segment');

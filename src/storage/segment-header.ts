@@ -15,6 +15,7 @@ export const SEGMENT_HEADER_BYTES = 4_096;
  */
 export const SEGMENT_FORMAT = 2;
 /** Positions are kept in 32 bits. */
+const FIRST_SEGMENT_BYTES = 1024 * 1024;
 export const MAX_SEGMENT_BYTES = 2 ** 32 - 64;
 /** Segment numbers are kept in 24 bits: 1 PiB of 64 MiB segments. */
 export const MAX_SEGMENT_NUMBER = 2 ** 24 - 1;
@@ -83,4 +84,9 @@ export function isFilling(name: string): boolean {
 export function segmentNumber(name: string): number | undefined {
   const match = NAME.exec(name);
   return match === null ? undefined : Number(match[1]);
+}
+
+/** The first segments are small, each twice the last, up to what is wanted: a group that is hardly used takes little of the disk. */
+export function grownSegmentBytes(number: number, segmentBytes: number): number {
+  return Math.min(segmentBytes, FIRST_SEGMENT_BYTES * 2 ** Math.min(number - 1, 32));
 }

@@ -8,6 +8,7 @@ import { makeSegment } from './make-segment.ts';
 import type { RaftLog, RaftLogEvents } from './raft-log.ts';
 import { recoverLog } from './recovery.ts';
 import { type FoundLog, findLog } from './segment-files.ts';
+import { grownSegmentBytes } from './segment-header.ts';
 import { type CheckedOptions, checkOptions, type SegmentedLogOptions } from './segmented-log-options.ts';
 
 export type { SegmentedLogOptions } from './segmented-log-options.ts';
@@ -36,7 +37,9 @@ export async function openSegmentedLog(
 }
 
 /** The first segment, so that an open log can be written to whatever else fills the disk. */
-async function createLog(disk: Disk, directory: string, { segmentBytes, randomBytes }: CheckedOptions): Promise<FoundLog> {
+async function createLog(disk: Disk, directory: string, options: CheckedOptions): Promise<FoundLog> {
+  const { randomBytes } = options;
+  const segmentBytes = grownSegmentBytes(1, options.segmentBytes);
   const header = { number: 1, segmentBytes, logId: randomBytes(16) };
   const made = await makeSegment(disk, directory, header, () => Promise.resolve(true));
   assert(made !== undefined, 'nobody stops the first segment');

@@ -67,11 +67,13 @@ export class Cluster {
     this.nodes = nodes;
   }
 
-  static async start(options: { replicas?: number; directory?: string } = {}): Promise<Cluster> {
+  static async start(options: { replicas?: number; groups?: number; directory?: string } = {}): Promise<Cluster> {
     const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'lograft-e2e-')));
     const replicas = options.replicas ?? 3;
     const port = await freePorts(replicas + 1);
-    const started = await lograft(['dev', '--detach', '--replicas', String(replicas), '--data', directory, '--port', String(port)]);
+    const groups = String(options.groups ?? 1);
+    const size = ['--replicas', String(replicas), '--groups', groups];
+    const started = await lograft(['dev', '--detach', ...size, '--data', directory, '--port', String(port)]);
     if (started.code !== 0) throw new Error(`dev --detach failed: ${started.stderr}${started.stdout.toString()}`);
     const file = JSON.parse(await readFile(join(directory, 'cluster.json'), 'utf8')) as { router: string; nodes: ClusterNode[] };
     return new Cluster(directory, file.router, file.nodes);

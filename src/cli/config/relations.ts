@@ -66,6 +66,8 @@ function placement({ members, replicaGroups, replicaFactor, preferredLeader }: B
   if (replicaFactor === 0 && count > MOST_REPLICAS)
     problems.push(`members has ${count} nodes: with more than ${MOST_REPLICAS}, replicaFactor must say how many a group has`);
   if (preferredLeader !== '' && replicaGroups > 1)
-    problems.push(`preferredLeader is "${preferredLeader}": with replicaGroups ${replicaGroups} it must be left out, leaders are spread`);
+    problems.push(
+      `preferredLeader is "${preferredLeader}": with replicaGroups ${replicaGroups} it must be left out, leaders are spread`,
+    );
   return problems;
 }

@@ -5,7 +5,7 @@ import { type Broker, startBroker } from '../../../src/broker/broker.ts';
 import { BROKER_DEFAULTS, type BrokerConfig } from '../../../src/broker/broker-config.ts';
 import type { BrokerEnvironment } from '../../../src/broker/broker-environment.ts';
 import type { NodeId } from '../../../src/raft/types.ts';
-import { openDataDirectory } from '../../../src/storage/data-directory.ts';
+import { type DataDirectory, openDataDirectory } from '../../../src/storage/data-directory.ts';
 import { StorageError } from '../../../src/storage/errors.ts';
 import type { RaftLog } from '../../../src/storage/raft-log.ts';
 import { SimDisk } from '../disk/sim-disk.ts';
@@ -100,7 +100,7 @@ export class BrokerMachine {
       clock: process.clock,
       random: this.#random.fork(`run ${this.starts}`),
       transport: network.transport(process, this.host),
-      openStorage: (dataDir, _node, options, events) => this.#openStorage(process, dataDir, options, events),
+      openDirectory: (dataDir) => this.#openDirectory(process, dataDir),
       observer: this.#world.witness.replicaOf(this.id),
       raftLimits: this.#world.weather.raftLimits,
       snapshotPieceBytes: this.#world.weather.snapshotPieceBytes,
@@ -146,27 +146,25 @@ export class BrokerMachine {
     this.disk.crash('process');
   }
 
-  async #openStorage(
-    process: SimProcess,
-    dataDir: string,
-    options: Parameters<BrokerEnvironment['openStorage']>[2],
-    events: Parameters<BrokerEnvironment['openStorage']>[3],
-  ): ReturnType<BrokerEnvironment['openStorage']> {
+  async #openDirectory(process: SimProcess, dataDir: string): Promise<DataDirectory> {
     const { witness } = this.#world;
-    const logWitness = witness.logOf(this.id, () => process.alive);
     const chance = this.#random.fork(`ids ${this.starts}`);
-    const disk = this.disk.mount(process);
-    const whole = {
-      ...options,
+    const randomBytes = (length: number) => Buffer.from(Array.from({ length }, () => chance.between(0, 255)));
+    const directory = await openDataDirectory(this.disk.mount(process), dataDir, this.id, {
       openKeyed: async () => this.#keyed.mount(process),
-      randomBytes: (length: number) => Buffer.from(Array.from({ length }, () => chance.between(0, 255))),
+      randomBytes,
+    });
+    this.diskId = directory.identity.diskId;
+    return {
+      ...directory,
+      openGroup: async (group, options, events) => {
+        const logWitness = witness.logOf(this.id, () => process.alive);
+        const opened = await directory.openGroup(group, { ...options, randomBytes }, witnessedEvents(events, logWitness));
+        witness.opened(this.id, opened.log.restored);
+        this.#log = opened.log;
+        return { ...opened, log: new ObservedLog(opened.log, logWitness) };
+      },
     };
-    const opened = await openDataDirectory(disk, dataDir, this.id, whole, witnessedEvents(events, logWitness));
-    const { log } = opened;
-    witness.opened(this.id, log.restored);
-    this.diskId = opened.identity.diskId;
-    this.#log = log;
-    return { ...opened, log: new ObservedLog(log, logWitness) };
   }
 
   #started(process: SimProcess, broker: Broker, _logger: Logger): void {

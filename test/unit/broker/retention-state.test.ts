@@ -6,9 +6,15 @@ import { BrokerState, type BrokerStateEvents } from '../../../src/broker/broker-
 import { KIND_BATCH, KIND_COMMAND } from '../../../src/broker/entry-kinds.ts';
 import { MAX_MARKS } from '../../../src/broker/limits.ts';
 import { type Mark, Marks, markValue, readMark } from '../../../src/broker/marks.ts';
+import type { QueueState } from '../../../src/broker/queue-state.ts';
 import { type Entry, logIndex, term } from '../../../src/raft/types.ts';
 import { CommandCodec, RecordBatchCodec } from '../../../src/rpc/protos.ts';
 import { MemoryKeyedState } from '../memory-keyed-state.ts';
+
+/** The group holds all queues of a topic with id 1. */
+const placed = (queues: number) => ({
+  placeTopics: { revision: 1, topics: [{ id: 1, name: 't', queueCount: queues, queues: [...Array(queues).keys()] }] },
+});
 
 /** Rounds follow at once, so that a test need not wait for them. */
 const clock = { ...systemClock, after: (_: number, task: () => void) => systemClock.after(0, task) };
@@ -26,6 +32,7 @@ class Fixture {
     for (const [key, value] of keyed.entries) fixture.keyed.entries.set(key, value);
     const events: BrokerStateEvents = {
       onTopicsChanged: () => {},
+      onCatalogueChanged: () => {},
       onCheckpoint: (entry, content) => fixture.snapshots.set(entry.index, Buffer.concat(content)),
       onTrimmed: (at) => fixture.trimmed.push(at),
       whenDurable: () => true,
@@ -51,7 +58,8 @@ class Fixture {
   }
 
   queues() {
-    return this.state.topics.all().map(({ queues }) => queues.map(({ firstOffset, nextOffset }) => [firstOffset, nextOffset]));
+    const range = ({ firstOffset, nextOffset }: QueueState) => [firstOffset, nextOffset];
+    return this.state.topics.all().map(({ queues }) => [...queues.values()].map(range));
   }
 
   async restored(index: number, into = new MemoryKeyedState()): Promise<Fixture> {
@@ -69,7 +77,7 @@ async function* pieces(bytes: Buffer, length: number): AsyncGenerator<Buffer> {
 describe('a trim', () => {
   it('moves the first offset of every queue to where it was at the checkpoint, and no further', async () => {
     const fixture = await Fixture.open();
-    fixture.command({ createTopic: { name: 't', queues: 2 } });
+    fixture.command(placed(2));
     for (let at = 0; at < 5; at += 1) fixture.batch({ count: 3 });
     fixture.command({ checkpoint: { wallMs: 1 } });
     const checkpoint = fixture.index;
@@ -87,7 +95,7 @@ describe('a trim', () => {
 
   it('at something that is no checkpoint changes nothing', async () => {
     const fixture = await Fixture.open();
-    fixture.command({ createTopic: { name: 't', queues: 1 } });
+    fixture.command(placed(1));
     fixture.batch({});
     fixture.command({ trim: { index: 2 } });
     expect(fixture.queues()).toEqual([[[0, 1]]]);
@@ -96,7 +104,7 @@ describe('a trim', () => {
 
   it('takes the index of what is gone out of the store, and leaves the rest', async () => {
     const fixture = await Fixture.open();
-    fixture.command({ createTopic: { name: 't', queues: 1 } });
+    fixture.command(placed(1));
     for (let at = 0; at < 2_500; at += 1) fixture.batch({});
     fixture.command({ checkpoint: { wallMs: 1 } });
     const checkpoint = fixture.index;
@@ -117,13 +125,20 @@ describe('a snapshot', () => {
     const one = await Fixture.open();
     const other = await Fixture.open();
     for (const fixture of [one, other]) {
-      fixture.command({ createTopic: { name: 't', queues: 3 } });
+      fixture.command(placed(3));
       fixture.command({ openProducer: {} });
       fixture.batch({ producerId: 2, firstSequence: 0, count: 2 });
+      fixture.command({ createTopic: { name: 'catalogued', queueGroups: ['g1', 'g2'] } });
       if (fixture === one) await settled();
       fixture.command({ checkpoint: { wallMs: 77 } });
     }
-    expect(one.snapshots.get(4)).toEqual(other.snapshots.get(4));
+    expect(one.snapshots.get(5)).toEqual(other.snapshots.get(5));
+    const restored = await one.restored(5);
+    expect(restored.state.catalogue).toMatchObject({ revision: 4, lastId: 1 });
+    expect([...restored.state.catalogue.topics.values()]).toEqual([{ id: 1, name: 'catalogued', queueGroups: ['g1', 'g2'] }]);
+    expect(restored.state.placedRevision).toBe(1);
+    const again = await Fixture.open(restored.keyed, 5);
+    expect(again.state.catalogue.byName('catalogued')?.id).toBe(1);
   });
 
   it('lets a replica go on as if it had applied everything: offsets, producers, checkpoints', async () => {
@@ -142,7 +157,7 @@ describe('a snapshot', () => {
         fc.integer({ min: 0, max: 40 }),
         async (steps, cut) => {
           const live = await Fixture.open();
-          live.command({ createTopic: { name: 't', queues: 2 } });
+          live.command(placed(2));
           for (let producer = 0; producer < 2; producer += 1) live.command({ openProducer: {} });
           let checkpoint = 0;
           const tail: (typeof steps)[number][] = [];
@@ -185,13 +200,13 @@ describe('a snapshot', () => {
 
   it('replaces everything, is durable, and is taken for nothing when it was interrupted', async () => {
     const source = await Fixture.open();
-    source.command({ createTopic: { name: 't', queues: 1 } });
+    source.command(placed(1));
     for (let at = 0; at < 20; at += 1) source.batch({ count: 2 });
     source.command({ checkpoint: { wallMs: 5 } });
     const { index } = source;
     const stale = new MemoryKeyedState();
     const old = await Fixture.open(stale);
-    old.command({ createTopic: { name: 't', queues: 1 } });
+    old.command(placed(1));
     for (let at = 0; at < 5; at += 1) old.batch({ count: 2 });
     await settled();
     const target = await source.restored(index, old.keyed);

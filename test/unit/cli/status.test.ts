@@ -44,7 +44,8 @@ function answer(
     ...more,
   };
   const address = ADDRESSES[node];
-  return { node, address, reachable: true, status: { node, address, version: '0.1.0', uptimeMs: 1, groups: [group] } };
+  const facts = { joining: [], homeGroup: 'g1', catalogueRevision: 1 };
+  return { node, address, reachable: true, status: { node, address, version: '0.1.0', uptimeMs: 1, groups: [group], ...facts } };
 }
 
 const FIXTURE: ClusterStatus = {
@@ -61,7 +62,6 @@ const FIXTURE: ClusterStatus = {
         leader: 'n2',
         leaderAddress: ADDRESSES.n2,
         members: Object.entries(ADDRESSES).map(([node, address]) => ({ node, address, registered: node !== 'n3' })),
-        topics: [],
       },
     ],
   },

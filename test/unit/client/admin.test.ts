@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LograftClient } from '../../../src/client/index.ts';
 import { FakeCluster, sleep } from './fake-cluster.ts';
 
@@ -17,13 +17,19 @@ afterEach(async () => {
 
 describe('admin', () => {
   it('makes a topic that can be used at once, and shows it', async () => {
-    expect(await client.admin.createTopic('orders', { queues: 2 })).toMatchObject({ name: 'orders', group: 'g1' });
+    expect(await client.admin.createTopic('orders', { queues: 2 })).toMatchObject({
+      name: 'orders',
+      queueGroups: ['g1', 'g1'],
+    });
     await using producer = client.producer();
     await producer.send('orders', { queue: 1, value: 'first' });
     expect((await client.admin.describeTopic('orders')).queues).toMatchObject([{ nextOffset: 0 }, { queue: 1, nextOffset: 1 }]);
     expect((await client.admin.listTopics()).map(({ name }) => name)).toEqual(['orders']);
     await expect(client.admin.createTopic('orders')).rejects.toMatchObject({ reason: 'TOPIC_EXISTS' });
     await expect(client.admin.describeTopic('none')).rejects.toMatchObject({ reason: 'UNKNOWN_TOPIC' });
+    await client.admin.deleteTopic('orders');
+    await vi.waitFor(async () => expect(await client.admin.listTopics()).toEqual([]));
+    await expect(client.admin.deleteTopic('orders')).rejects.toMatchObject({ reason: 'UNKNOWN_TOPIC' });
   });
 
   it('marks nodes that do not answer', async () => {

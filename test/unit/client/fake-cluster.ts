@@ -55,6 +55,7 @@ export class FakeCluster {
   leader = 0;
   term = 1;
   sessionsOpened = 0;
+  catalogueRevision = 1;
   largestInFlight = 0;
   readonly sessions = new Map<number, Map<string, Window>>();
   readonly wakeReaders = new Set<() => void>();
@@ -79,6 +80,7 @@ export class FakeCluster {
 
   createTopic(name: string, queues: number): void {
     this.topics.set(name, { id: this.topics.size + 1, queues: Array.from({ length: queues }, () => []) });
+    this.catalogueRevision += 1;
     this.report();
   }
 
@@ -189,7 +191,7 @@ export class FakeNode {
       };
       this.#registration = { channel, stream: channel.open(RouterService.Register, { onMessage: () => {}, onEnd: ended }) };
     }
-    const { topics, term } = this.#cluster;
+    const { topics, term, catalogueRevision } = this.#cluster;
     const members = this.#cluster.members.look(false).map(({ node, address }) => ({ node, address }));
     if (!members.some(({ node }) => node === this.name)) return;
     this.#registration.stream.write({
@@ -201,9 +203,9 @@ export class FakeNode {
           term,
           leader: this.leads,
           members,
-          topics: this.leads ? [...topics].map(([name, { id, queues }]) => ({ name, id, queues: queues.length })) : [],
         },
       ],
+      catalogue: { revision: catalogueRevision, homeGroup: 'g1', topics: [...topics].map(cataloguedTopic) },
     });
   }
 
@@ -329,7 +331,7 @@ export class FakeNode {
       const topic = cluster.topics.get(name);
       if (topic === undefined) throw new LograftError('UNKNOWN_TOPIC', `no topic ${name}`);
       const queues = topic.queues.map((_, queue) => ({ queue, firstOffset: 0, nextOffset: cluster.values(name, queue).length }));
-      return { name, id: topic.id, group: 'g1', queues };
+      return { ...cataloguedTopic([name, topic]), queues };
     };
     return hostService(AdminService, {
       CreateTopic: unary(({ name, queues }: { name: string; queues: number }) => {
@@ -337,6 +339,15 @@ export class FakeNode {
         if (cluster.topics.has(name)) throw new LograftError('TOPIC_EXISTS', `topic ${name} exists`);
         cluster.createTopic(name, queues || 1);
         return describe(name);
+      }),
+      AddQueues: unary(({ name }: { name: string }) => describe(name)),
+      DeleteTopic: unary(({ name }: { name: string }) => {
+        this.#requireLeader();
+        describe(name);
+        cluster.topics.delete(name);
+        cluster.catalogueRevision += 1;
+        cluster.report();
+        return {};
       }),
       ListTopics: unary(() => ({ topics: [...cluster.topics.keys()].map(describe) })),
       DescribeTopic: unary(({ name }: { name: string }) => describe(name)),
@@ -360,4 +371,8 @@ export class FakeNode {
       }),
     });
   }
+}
+
+function cataloguedTopic([name, { id, queues }]: [string, { id: number; queues: StoredBatch[][] }]) {
+  return { name, id, queueGroups: queues.map(() => 'g1') };
 }

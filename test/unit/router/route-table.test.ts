@@ -1,26 +1,32 @@
 import { describe, expect, it } from 'vitest';
 import { checkRegistration } from '../../../src/router/check-registration.ts';
 import { MAX_GROUPS, RouteTable } from '../../../src/router/route-table.ts';
+import type { Catalogue } from '../../../src/rpc/generated/lograft/v1/Catalogue.ts';
 
 const members = ['n1', 'n2', 'n3'].map((node) => ({ node, address: `${node}:1`, registered: false }));
-const topic = { name: 't', id: 1, queues: 2 };
 
-function report(node: string, term: number, leader: boolean, topics: (typeof topic)[] = []) {
-  return { node, address: `${node}:1`, groups: [{ group: 'g', term, leader, members, topics }] };
+function report(node: string, term: number, leader: boolean, catalogue: Catalogue | null = null) {
+  return { node, address: `${node}:1`, groups: [{ group: 'g', term, leader, members }], catalogue };
 }
+
+const catalogue = (revision: number): Catalogue => ({
+  revision,
+  homeGroup: 'g',
+  topics: [{ name: 't', id: 1, queueGroups: ['g', 'h'] }],
+});
 
 const group = (table: RouteTable) => table.route().groups[0];
 
 describe('the route table', () => {
   it('takes a leader of a higher term, and no other', () => {
     const table = new RouteTable();
-    expect(table.register(report('n1', 3, true, [topic]))).toEqual([]);
-    expect(group(table)).toMatchObject({ term: 3, leader: 'n1', leaderAddress: 'n1:1', topics: [topic] });
+    expect(table.register(report('n1', 3, true))).toEqual([]);
+    expect(group(table)).toMatchObject({ term: 3, leader: 'n1', leaderAddress: 'n1:1' });
     expect(table.register(report('n2', 2, true))).toMatchObject([{ node: 'n2', term: 2, knownTerm: 3, knownLeader: 'n1' }]);
     expect(table.register(report('n2', 3, true))).toMatchObject([{ node: 'n2', term: 3, knownLeader: 'n1' }]);
     expect(group(table)).toMatchObject({ term: 3, leader: 'n1' });
     expect(table.register(report('n2', 4, true))).toEqual([]);
-    expect(group(table)).toMatchObject({ term: 4, leader: 'n2', topics: [] });
+    expect(group(table)).toMatchObject({ term: 4, leader: 'n2' });
   });
 
   it('refreshes the same leader in the same term', () => {
@@ -29,29 +35,36 @@ describe('the route table', () => {
     const { revision } = table;
     table.register(report('n1', 3, true));
     expect(table.revision).toBe(revision);
-    table.register(report('n1', 3, true, [topic]));
-    expect(table.revision).toBe(revision + 1);
-    expect(group(table)?.topics).toEqual([topic]);
   });
 
-  it('takes topics from the leader only', () => {
+  it('takes the newest catalogue, whoever tells it, and forgets it with the last node', () => {
     const table = new RouteTable();
-    table.register(report('n1', 3, true, [topic]));
-    table.register(report('n2', 9, false, []));
-    expect(group(table)).toMatchObject({ term: 3, leader: 'n1', topics: [topic] });
+    table.register(report('n1', 3, true, catalogue(5)));
+    table.register(report('n2', 3, false, catalogue(7)));
+    const { revision } = table;
+    table.register(report('n1', 3, true, catalogue(6)));
+    table.register(report('n1', 3, true));
+    expect(table.revision).toBe(revision);
+    expect(table.route().catalogue?.revision).toBe(7);
+    table.unregister('n1');
+    expect(table.route().catalogue?.revision).toBe(7);
+    table.unregister('n2');
+    expect(table.route().catalogue).toBeNull();
+    table.register(report('n1', 1, true, catalogue(1)));
+    expect(table.route().catalogue?.revision).toBe(1);
   });
 
-  it('names no leader when its registration ends, and keeps members and topics', () => {
+  it('names no leader when its registration ends, and keeps members', () => {
     const table = new RouteTable();
-    table.register(report('n1', 3, true, [topic]));
+    table.register(report('n1', 3, true));
     table.register(report('n2', 3, false));
     expect(group(table)?.members.map(({ registered }) => registered)).toEqual([true, true, false]);
     table.unregister('n1');
-    expect(group(table)).toMatchObject({ term: 3, leader: '', leaderAddress: '', topics: [topic] });
+    expect(group(table)).toMatchObject({ term: 3, leader: '', leaderAddress: '' });
     expect(group(table)?.members.map(({ registered }) => registered)).toEqual([false, true, false]);
     table.register(report('n2', 3, true));
     expect(group(table)?.leader).toBe('');
-    table.register(report('n1', 3, true, [topic]));
+    table.register(report('n1', 3, true));
     expect(group(table)?.leader).toBe('n1');
   });
 
@@ -73,9 +86,8 @@ describe('the route table', () => {
 
   it('believes a wiped group again once nobody of the old one is registered', () => {
     const table = new RouteTable();
-    table.register(report('n1', 50, true, [topic]));
+    table.register(report('n1', 50, true));
     table.unregister('n1');
-    expect(group(table)?.topics).toEqual([topic]);
     expect(table.register(report('n2', 1, true))).toEqual([]);
     expect(group(table)).toMatchObject({ term: 1, leader: 'n2' });
   });
@@ -93,8 +105,8 @@ describe('the route table', () => {
   it('is bounded: deserted groups make room, others do not', () => {
     const table = new RouteTable();
     for (let at = 0; at < MAX_GROUPS; at += 1) {
-      const groups = [{ group: `g${at}`, term: 1, leader: true, members, topics: [] }];
-      table.register({ node: `n${at}`, address: 'n:1', groups });
+      const groups = [{ group: `g${at}`, term: 1, leader: true, members }];
+      table.register({ node: `n${at}`, address: 'n:1', groups, catalogue: null });
     }
     table.register(report('late', 1, true));
     expect(table.route().groups.length).toBe(MAX_GROUPS);
@@ -117,6 +129,9 @@ describe('a registration', () => {
       { groups: [{ ...one, term: 0 }] },
       { groups: [one, one] },
       { groups: [{ ...one, members: Array(65).fill(members[0]) }] },
+      { catalogue: { ...catalogue(1), homeGroup: '' } },
+      { catalogue: { ...catalogue(1), topics: [{ name: '', id: 1, queueGroups: [] }] } },
+      { catalogue: { ...catalogue(1), topics: [{ name: 't', id: 1, queueGroups: Array(1_025).fill('g') }] } },
     ];
     for (const change of bad)
       expect(() => checkRegistration({ ...good, ...change })).toThrow(/bad registration, nothing was changed/);

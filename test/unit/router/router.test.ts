@@ -4,7 +4,7 @@ import { systemClock } from '../../../src/base/system-clock.ts';
 import { RouteTable } from '../../../src/router/route-table.ts';
 import { RouteWatchers } from '../../../src/router/route-watchers.ts';
 import { type RunningRouter, startRouter } from '../../../src/router/router.ts';
-import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
+import type { Registration, RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
 import type { Route } from '../../../src/rpc/generated/lograft/v1/Route.ts';
 import { GrpcChannel } from '../../../src/rpc/grpc-channel.ts';
 import { RouterService } from '../../../src/rpc/protos.ts';
@@ -42,7 +42,8 @@ function register(): { stream: MessageStream<RegistrationInput>; ended: Promise<
 const report = (node: string, term: number, leader: boolean): RegistrationInput => ({
   node,
   address: `${node}:1`,
-  groups: [{ group: 'g', term, leader, members: [{ node, address: `${node}:1` }], topics: [] }],
+  groups: [{ group: 'g', term, leader, members: [{ node, address: `${node}:1` }] }],
+  catalogue: null,
 });
 
 function watch(): { routes: Route[]; ended: Promise<unknown>; stop: () => void } {
@@ -57,8 +58,7 @@ function watch(): { routes: Route[]; ended: Promise<unknown>; stop: () => void }
 describe('a router', () => {
   it('pushes the route at once and after changes', async () => {
     const watcher = watch();
-    await sleep(50);
-    expect(watcher.routes).toEqual([{ revision: 0, groups: [] }]);
+    await vi.waitFor(() => expect(watcher.routes).toEqual([{ revision: 0, groups: [], catalogue: null }]));
     const { stream } = register();
     for (let term = 1; term <= 20; term += 1) stream.write(report('n1', term, true));
     await vi.waitFor(() => expect(watcher.routes.at(-1)?.groups[0]).toMatchObject({ leader: 'n1', term: 20 }));
@@ -77,7 +77,7 @@ describe('a router', () => {
     await watching.next();
     const second = watching.next();
     for (let term = 1; term <= 20; term += 1) {
-      table.register(report('n1', term, true) as never);
+      table.register(report('n1', term, true) as Registration);
       watchers.changed();
     }
     expect((await second).value).toMatchObject({ revision: 20 });
