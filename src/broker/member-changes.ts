@@ -64,7 +64,8 @@ function withLearners(before: Configuration, added: readonly Member[]): Member[]
     const known = memberOf(before, member.id);
     if (known === undefined) members.push(member);
     else if (known.disk !== member.disk && before.voters.includes(member.id)) {
-      throw invalid(`${member.id} votes with another disk than it has now: remove it first, it comes back as a learner`);
+      const advice = 'remove it first, it comes back as a learner. Nothing was changed';
+      throw new LograftError('OTHER_DISK', `${member.id} votes with another disk than it has now: ${advice}`);
     } else members[members.indexOf(known)] = { ...known, address: member.address, disk: member.disk };
   }
   return members;

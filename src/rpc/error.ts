@@ -40,6 +40,7 @@ const FACTS: Record<ErrorReason, ReasonFacts> = {
   MEMBERS_CHANGING: { status: status.FAILED_PRECONDITION, retry: 'safe' },
   NOT_CAUGHT_UP: { status: status.FAILED_PRECONDITION, retry: 'safe' },
   DAMAGED_HERE: { status: status.UNAVAILABLE, retry: 'safe' },
+  OTHER_DISK: { status: status.FAILED_PRECONDITION, retry: 'never' },
   INVALID_REQUEST: { status: status.INVALID_ARGUMENT, retry: 'never' },
   NO_LEADER: { status: status.UNAVAILABLE, retry: 'safe' },
   DUPLICATE_TOO_OLD: { status: status.FAILED_PRECONDITION, retry: 'never' },
