@@ -21,7 +21,8 @@ import { Group } from './group.ts';
 import { HandBack } from './hand-back.ts';
 import { joinGroup } from './join-group.ts';
 import { serveLog } from './log-service.ts';
-import type { Introduction } from './member-changes.ts';
+import { LostDisks } from './lost-disks.ts';
+import type { Introduction, MemberFacts } from './member-changes.ts';
 import { RouterRegistration } from './registration.ts';
 import { Retention } from './retention.ts';
 import { VERSION } from './version.ts';
@@ -41,6 +42,8 @@ const CLOSE_GRACE_MS = 500;
 /** A node that is to be added may still be starting. */
 const MEET_WITHIN_MS = 5_000;
 const MEET_EVERY_MS = 200;
+/** Whoever is there answers at once. */
+const INTRODUCE_WITHIN_MS = 1_000;
 
 export async function startBroker(
   config: BrokerConfig,
@@ -149,6 +152,8 @@ export async function startBroker(
   const running = replica;
   const cutting = checkpoints;
   const retention = new Retention(group, config, clock, logger);
+  const facts: MemberFacts = { introduce: (at) => introduce(config.group, at, environment, INTRODUCE_WITHIN_MS) };
+  const lostDisks = config.replaceLostDisks ? new LostDisks(group, facts, config, clock, logger) : undefined;
   const handBack = config.preferredLeader === '' ? undefined : new HandBack(group, nodeId(config.preferredLeader), clock, logger);
   return {
     address: config.advertise,
@@ -159,6 +164,7 @@ export async function startBroker(
       group.shuttingDown = true;
       retention.close();
       handBack?.close();
+      lostDisks?.close();
       // Streams end with the new leader known to the clients; peers see this process go only after that.
       frontDoor.close();
       for (const registration of registrations) registration.close();

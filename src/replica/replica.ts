@@ -113,7 +113,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       onChanged: () => clock.soon(() => this.#look()),
     });
     this.#entries = new EntryReader(log, () => this.#whenRepaired());
-    this.#strangers = new Strangers(logger);
+    this.#strangers = new Strangers(clock, logger);
     this.#wellBeing = new WellBeing({
       repairs: this.#repairs,
       disk: this.#disk,
@@ -269,6 +269,11 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
    */
   read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
     return this.#entries.read(first, last, maxBytes);
+  }
+
+  /** When the member, with the disk that it is counted with, last said anything to this node; undefined: not in this run. */
+  memberHeardMs(id: NodeId): number | undefined {
+    return this.#strangers.memberHeardMs(id);
   }
 
   /** Begins a change of members; leader only. `whenSettled` resolves when it is through. */

@@ -98,6 +98,14 @@ export const brokerSchema = z.strictObject({
       defaultText: 'none',
     })
     .default(BROKER_DEFAULTS.preferredLeader),
+  replaceLostDisks: z
+    .boolean()
+    .register(settingFacts, {
+      meaning:
+        'Whether a member that comes back with a wiped disk is taken back by itself, once the former disk was not heard of for ten seconds: as a learner first, then with its vote. The same on each member.',
+      allowed: 'true or false',
+    })
+    .default(BROKER_DEFAULTS.replaceLostDisks),
 });
 
 export type BrokerFile = z.infer<typeof brokerSchema>;
