@@ -21,7 +21,7 @@ import { Group } from './group.ts';
 import { HandBack } from './hand-back.ts';
 import { joinGroup } from './join-group.ts';
 import { serveLog } from './log-service.ts';
-import { LostDisks } from './lost-disks.ts';
+import { LostDisks, patienceMs } from './lost-disks.ts';
 import type { Introduction, MemberFacts } from './member-changes.ts';
 import { RouterRegistration } from './registration.ts';
 import { Retention } from './retention.ts';
@@ -153,7 +153,8 @@ export async function startBroker(
   const cutting = checkpoints;
   const retention = new Retention(group, config, clock, logger);
   const facts: MemberFacts = { introduce: (at) => introduce(config.group, at, environment, INTRODUCE_WITHIN_MS) };
-  const lostDisks = config.replaceLostDisks ? new LostDisks(group, facts, config, clock, logger) : undefined;
+  const lostAfterMs = environment.lostDiskAfterMs ?? patienceMs(config.electionTimeoutMaxMs);
+  const lostDisks = config.replaceLostDisks ? new LostDisks(group, facts, lostAfterMs, clock, logger) : undefined;
   const handBack = config.preferredLeader === '' ? undefined : new HandBack(group, nodeId(config.preferredLeader), clock, logger);
   return {
     address: config.advertise,

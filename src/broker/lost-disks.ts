@@ -27,8 +27,9 @@ const LOST_AFTER_MS = 10_000;
 /** And so many of the longer election timeouts, within each of which a member that is alive is heard of several times. */
 const LOST_AFTER_TIMEOUTS = 10;
 
-export interface LostDisksSettings {
-  readonly electionTimeoutMaxMs: number;
+/** How long a member may be silent before its disk may be lost. */
+export function patienceMs(electionTimeoutMaxMs: number): number {
+  return Math.max(LOST_AFTER_MS, LOST_AFTER_TIMEOUTS * electionTimeoutMaxMs);
 }
 
 export interface Sight {
@@ -94,10 +95,10 @@ export class LostDisks {
   /** A leader that has just been elected has not heard of everybody yet. */
   #leads: { readonly term: Term; readonly sinceMs: number } | undefined;
 
-  constructor(group: Group, facts: MemberFacts, { electionTimeoutMaxMs }: LostDisksSettings, clock: Clock, log: Logger) {
+  constructor(group: Group, facts: MemberFacts, lostAfterMs: number, clock: Clock, log: Logger) {
     this.#group = group;
     this.#facts = facts;
-    this.#lostAfterMs = Math.max(LOST_AFTER_MS, LOST_AFTER_TIMEOUTS * electionTimeoutMaxMs);
+    this.#lostAfterMs = lostAfterMs;
     this.#clock = clock;
     this.#log = log;
     this.#looks = new Repeat(clock, LOOK_EVERY_MS, () => this.#look());

@@ -6,7 +6,7 @@ import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 
 /** Rarely enough for the leader, who waits ten seconds before it does something about it, to be first now and then. */
-const LOST_VOTER_IS_REMOVED = 0.05;
+const LOST_VOTER_IS_REMOVED = 0.1;
 
 /** Members whose disk is no longer the one they are counted with. */
 export function lostMembers({ members }: Configuration, brokers: readonly BrokerMachine[]): NodeId[] {

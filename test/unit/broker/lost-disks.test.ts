@@ -2,7 +2,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import type { Group } from '../../../src/broker/group.ts';
-import { LostDisks, nextChange } from '../../../src/broker/lost-disks.ts';
+import { LostDisks, nextChange, patienceMs } from '../../../src/broker/lost-disks.ts';
 import type { Configuration, Member } from '../../../src/raft/configuration.ts';
 import type { NodeId } from '../../../src/raft/types.ts';
 import { ManualClock } from '../manual-clock.ts';
@@ -120,7 +120,7 @@ describe('a leader', () => {
       if (found === undefined) throw new Error('nobody answers');
       return found;
     };
-    const duty = new LostDisks(fake, { introduce }, { electionTimeoutMaxMs: 1_000 }, clock, pino({ level: 'silent' }));
+    const duty = new LostDisks(fake, { introduce }, patienceMs(1_000), clock, pino({ level: 'silent' }));
     /** `spoken`: whose messages come in meanwhile. */
     const pass = async (seconds: number, ...spoken: string[]): Promise<void> => {
       for (let second = 0; second < seconds; second += 1) {
