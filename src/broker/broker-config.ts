@@ -39,6 +39,8 @@ export interface BrokerConfig {
   readonly scrubBytesPerSecond: number;
   /** With one group: the member that shall lead when it can; '' for none, the default. Whoever leads gives back to it once it is well for five seconds. With several, each group has one of its own. */
   readonly preferredLeader: string;
+  /** Whether this node, when it leads, takes back members whose disk was wiped or exchanged, without an operator. Default true. */
+  readonly replaceLostDisks: boolean;
 }
 
 export const BROKER_DEFAULTS = {
@@ -57,4 +59,5 @@ export const BROKER_DEFAULTS = {
   catchUpBytesPerSecond: 64 * 1024 * 1024,
   scrubBytesPerSecond: 8 * 1024 * 1024,
   preferredLeader: '',
+  replaceLostDisks: true,
 } as const;

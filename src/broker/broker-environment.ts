@@ -13,6 +13,8 @@ export interface BrokerEnvironment extends Environment {
   readonly raftLimits?: Partial<RaftConfig> | undefined;
   /** Of a snapshot that is fetched, in one answer. */
   readonly snapshotPieceBytes?: number | undefined;
+  /** Of silence, until a member's disk may be lost. */
+  readonly lostDiskAfterMs?: number | undefined;
 }
 
 export const brokerMachine: BrokerEnvironment = {

@@ -2,7 +2,8 @@
 import type { Clock, Timer } from '../base/clock.ts';
 import type { Member } from '../raft/configuration.ts';
 import type { NodeId } from '../raft/types.ts';
-import type { Refusal, Replica } from '../replica/replica.ts';
+import type { Refusal } from '../replica/proposals.ts';
+import type { Replica } from '../replica/replica.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { CommandInput } from '../rpc/generated/lograft/internal/v1/Command.ts';
 import { CommandCodec } from '../rpc/protos.ts';

@@ -5,7 +5,7 @@ import type { RaftConfig } from '../raft/config.ts';
 import type { Configuration } from '../raft/configuration.ts';
 import { type Entry, type LogIndex, type NodeId, nodeId } from '../raft/types.ts';
 import type { GroupNetwork } from '../replica/group-network.ts';
-import type { Introductions } from '../replica/introductions.ts';
+import { type Introductions, introduce } from '../replica/introductions.ts';
 import type { NodeNetwork } from '../replica/node-network.ts';
 import { Replica } from '../replica/replica.ts';
 import type { DataDirectory, GroupStorage } from '../storage/data-directory.ts';
@@ -17,6 +17,8 @@ import { Checkpoints } from './checkpoints.ts';
 import { Group } from './group.ts';
 import { HandBack } from './hand-back.ts';
 import { joinGroup } from './join-group.ts';
+import { LostDisks, patienceMs } from './lost-disks.ts';
+import type { MemberFacts } from './member-changes.ts';
 import type { PlacedGroup } from './placement.ts';
 import { Retention } from './retention.ts';
 
@@ -36,6 +38,8 @@ export interface GroupHost {
 }
 
 const MAX_ENTRY_OVERHEAD_BYTES = 64 * 1024;
+/** Whoever is there answers at once. */
+const INTRODUCE_WITHIN_MS = 1_000;
 
 export class HostedGroup {
   readonly name: string;
@@ -182,10 +186,18 @@ export class HostedGroup {
     const group = new Group(this.name, self, state, replica, clock);
     this.#group = group;
     this.#duties.push(new Retention(group, config, clock, logger));
+    if (config.replaceLostDisks) this.#duties.push(this.#lostDisks(group));
     const { preferredLeader } = this.#plan;
     if (preferredLeader !== '') this.#duties.push(new HandBack(group, nodeId(preferredLeader), clock, logger));
     this.#network.start(replica);
     onChanged();
+  }
+
+  #lostDisks(group: Group): LostDisks {
+    const { config, environment } = this.#host;
+    const facts: MemberFacts = { introduce: (name, at) => introduce(name, at, environment, INTRODUCE_WITHIN_MS) };
+    const lostAfterMs = environment.lostDiskAfterMs ?? patienceMs(config.electionTimeoutMaxMs);
+    return new LostDisks(group, facts, lostAfterMs, environment.clock, this.#logger);
   }
 }
 

@@ -44,8 +44,9 @@ async function askAround({ members, ...options }: JoinOptions): Promise<Configur
   const mine = founding.members.find(({ id }) => id === self);
   if (mine === undefined) log.info('this node was not there when the group was founded: it waits to be added');
   else if (mine.disk !== disk) {
-    const advice = `It takes part again after: lograft group replace-member ${self}`;
-    log.error({ disk, foundedWith: mine.disk }, `the group knows this node with another disk: it has no vote. ${advice}`);
+    const advice = 'The group takes it back, as a learner first. If that is switched off (replaceLostDisks)';
+    const command = `lograft group replace-member ${self}`;
+    log.warn({ disk, foundedWith: mine.disk }, `this node was founded with another disk: it has no vote. ${advice}: ${command}`);
   }
   return founding;
 }

@@ -63,14 +63,15 @@ function withLearners(before: Configuration, added: readonly Member[]): Member[]
     const known = memberOf(before, member.id);
     if (known === undefined) members.push(member);
     else if (known.disk !== member.disk && before.voters.includes(member.id)) {
-      throw invalid(`${member.id} votes with another disk than it has now: remove it first, it comes back as a learner`);
-    } else members[members.indexOf(known)] = { ...known, address: member.address, disk: member.disk };
+      const advice = 'remove it first, it comes back as a learner. Nothing was changed';
+      throw new LograftError('OTHER_DISK', `${member.id} votes with another disk than it has now: ${advice}`);
+    } else members[members.indexOf(known)] = member;
   }
   return members;
 }
 
 function sameMembers(one: readonly Member[], other: readonly Member[]): boolean {
-  const key = ({ id, address, disk }: Member): string => `${id} ${address} ${disk}`;
+  const key = ({ id, address, disk, returning }: Member): string => `${id} ${address} ${disk} ${returning === true}`;
   return one.length === other.length && one.every((member, at) => key(member) === key(other[at] as Member));
 }
 

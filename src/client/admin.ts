@@ -7,7 +7,7 @@ import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
 import { AdminService } from '../rpc/protos.ts';
 import type { Channel } from '../rpc/transport.ts';
-import { cancelled, type LeaderCaller } from './leader-caller.ts';
+import type { LeaderCaller } from './leader-caller.ts';
 import type { RouteBook } from './route-book.ts';
 import { describeAnywhere } from './topic-resolver.ts';
 
@@ -53,7 +53,8 @@ export interface ClusterStatus {
 
 const TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_000;
-const BETWEEN_TRIES_MS = 20;
+/** What passes, but perhaps not soon. */
+const UNREADY = ['MEMBERS_CHANGING', 'NOT_CAUGHT_UP'] as const;
 
 /** `LograftClient.admin`. Every call rejects with a LograftError; NO_LEADER means that nothing was done. */
 export class Admin {
@@ -136,35 +137,17 @@ export class Admin {
 
   /**
    * Changes who belongs to the group, and resolves with its members when the change is in force. Rejects with INVALID_REQUEST (it would never
-   * be taken as it is), MEMBERS_CHANGING, NOT_CAUGHT_UP (it would be taken later), NO_LEADER, SHUTTING_DOWN: nothing was done. After UNREACHABLE,
-   * TIMED_OUT or OUTCOME_UNKNOWN it may be done, or still on its way. Safe to call again after each of them: who is already what is asked stays
-   * as it is.
+   * be taken as it is), OTHER_DISK (who shall be a learner votes, with a disk that it no longer has), MEMBERS_CHANGING, NOT_CAUGHT_UP (it would
+   * be taken later), NO_LEADER: nothing was done. After UNREACHABLE, TIMED_OUT or OUTCOME_UNKNOWN it may be done, or still on its way. Safe to
+   * call again after each of them: who is already what is asked stays as it is.
    */
   async changeMembers(group: string, change: MemberChange, options: AdminCallOptions = {}): Promise<readonly MemberStatus[]> {
     const { addLearners = [], promote = [], remove = [] } = change;
     const request = { group, addLearners: [...addLearners], promote: [...promote], remove: [...remove] };
-    const { signal, timeoutMs } = this.#settings(options);
-    const { clock, transport } = this.#environment;
-    const until = clock.nowMs() + timeoutMs;
-    const left = (): number => Math.max(0, until - clock.nowMs());
-    let redirect: string | undefined;
-    // Not as other calls: whatever a leader says is told at once, for what a change has to wait for may take hours.
-    for (;;) {
-      const whoever = { timeoutMs: left(), signal, repeatable: true };
-      const address = redirect ?? (await this.#caller.call(group, AdminService.GetNodeStatus, {}, whoever)).address;
-      const channel = transport.dial(address);
-      try {
-        return (await channel.call(AdminService.ChangeMembers, request, { timeoutMs: Math.max(1, left()), signal })).members;
-      } catch (error) {
-        if (signal.aborted) throw cancelled(signal);
-        if (!(error instanceof LograftError && error.reason === 'NOT_LEADER')) throw error;
-        this.#book.doubt(group, address);
-        redirect = error.leaderAddress === address || left() === 0 ? undefined : error.leaderAddress;
-      } finally {
-        channel.close();
-      }
-      await this.#book.nextChange(BETWEEN_TRIES_MS, signal);
-    }
+    const settings = this.#settings(options);
+    // A change takes as long as it takes; and what it has to wait for may take hours.
+    const patient = { ...settings, tryTimeoutMs: settings.timeoutMs, final: UNREADY };
+    return (await this.#caller.call(group, AdminService.ChangeMembers, request, patient)).members;
   }
 
   #settings(options: AdminCallOptions): { timeoutMs: number; signal: AbortSignal } {

@@ -1,7 +1,7 @@
 /** Single calls to whoever leads a group, followed over changes of leader. */
 import type { Clock } from '../base/clock.ts';
 import type { Environment } from '../rpc/environment.ts';
-import { LograftError } from '../rpc/error.ts';
+import { type ErrorReason, LograftError } from '../rpc/error.ts';
 import { AdminService } from '../rpc/protos.ts';
 import type { Method } from '../rpc/transport.ts';
 import type { RouteBook } from './route-book.ts';
@@ -13,10 +13,15 @@ export interface LeaderCallSettings {
   readonly signal: AbortSignal;
   /** The call only reads: it may be made again when it is not known whether it was made. */
   readonly repeatable?: boolean;
+  /** For one try. Default 5 000. */
+  readonly tryTimeoutMs?: number;
+  /** What is told at once, although nothing was done and a later try may succeed. Default: DISK_FULL. */
+  readonly final?: readonly ErrorReason[];
 }
 
 const DIAL_TIMEOUT_MS = 1_000;
 const TRY_TIMEOUT_MS = 5_000;
+const FINAL: readonly ErrorReason[] = ['DISK_FULL'];
 const BETWEEN_TRIES_MS = 20;
 
 export class LeaderCaller {
@@ -89,29 +94,21 @@ export class LeaderCaller {
     settings: LeaderCallSettings,
     until: number,
   ): Promise<{ type: 'answer'; answer: Out } | { type: 'again'; error: LograftError }> {
+    const { signal, repeatable = false, tryTimeoutMs = TRY_TIMEOUT_MS, final = FINAL } = settings;
     const channel = this.#environment.transport.dial(address);
     const left = (): number => Math.max(1, until - this.clock.nowMs());
     let dialled = false;
     try {
       // A question that changes nothing comes first: when it fails, the call itself was certainly not made.
-      if (!settings.repeatable) {
-        await channel.call(
-          AdminService.GetNodeStatus,
-          {},
-          { timeoutMs: Math.min(DIAL_TIMEOUT_MS, left()), signal: settings.signal },
-        );
-      }
+      if (!repeatable) await channel.call(AdminService.GetNodeStatus, {}, { timeoutMs: Math.min(DIAL_TIMEOUT_MS, left()), signal });
       dialled = true;
-      const timeoutMs = Math.min(TRY_TIMEOUT_MS, left());
-      return { type: 'answer', answer: await channel.call(method, request, { timeoutMs, signal: settings.signal }) };
+      const timeoutMs = Math.min(tryTimeoutMs, left());
+      return { type: 'answer', answer: await channel.call(method, request, { timeoutMs, signal }) };
     } catch (caught) {
       const error = caught instanceof LograftError ? caught : new LograftError('INTERNAL', String(caught), { cause: caught });
-      if (settings.signal.aborted) throw cancelled(settings.signal);
-      const again =
-        !dialled ||
-        (error.retry === 'safe' && error.reason !== 'DISK_FULL') ||
-        (settings.repeatable && error.retry === 'sameBatch');
-      if (!again) throw error;
+      if (signal.aborted) throw cancelled(signal);
+      const passes = error.retry === 'safe' || (repeatable && error.retry === 'sameBatch');
+      if (dialled && (!passes || final.includes(error.reason))) throw error;
       return { type: 'again', error };
     } finally {
       channel.close();

@@ -11,6 +11,11 @@ export interface Member {
    * name is the same.
    */
   readonly disk: string;
+  /**
+   * A learner that voted until its disk was lost: it gets its vote back when it has caught up. It stands here, in the log, so that whoever leads by
+   * then knows.
+   */
+  readonly returning?: true;
 }
 
 export interface Configuration {
@@ -46,6 +51,11 @@ export function memberOf(configuration: Configuration, id: NodeId): Member | und
 
 export function sameNodes(one: readonly NodeId[], other: readonly NodeId[]): boolean {
   return one.length === other.length && one.every((id) => other.includes(id));
+}
+
+/** The same member, neither more nor less than its name, address and disk say. */
+export function returned({ id, address, disk }: Member): Member {
+  return { id, address, disk };
 }
 
 /** What is wrong with it; undefined when nothing is. */

@@ -7,6 +7,7 @@ import {
   isVoter,
   type Member,
   memberOf,
+  returned,
   sameNodes,
 } from './configuration.ts';
 import type { MembershipResult } from './effects.ts';
@@ -19,7 +20,8 @@ export function changeMembership(state: RaftState, members: readonly Member[], v
   const { leadership, configuration } = state;
   if (!leadership) return refused('notLeader', 'only the leader changes the group');
   if (leadership.transfer) return refused('transferring', 'the leadership is being handed over');
-  const target: Configuration = { members, voters, outgoing: [] };
+  const settledMembers = members.map((member) => (voters.includes(member.id) ? returned(member) : member));
+  const target: Configuration = { members: settledMembers, voters, outgoing: [] };
   const problem = configurationProblem(target) ?? movedVoter(configuration, target);
   if (problem !== undefined) return refused('unsound', problem);
   if (!isSettled(state, leadership)) return refused('changing', 'another change is under way');
@@ -39,7 +41,7 @@ export function continueChange(state: RaftState, leadership: Leadership): 'retir
   if (configurations.currentIndex > commitIndex) return undefined;
   if (isJoint(configuration)) {
     const { members, voters, outgoing } = configuration;
-    const staying = members.filter(({ id }) => voters.includes(id) || !outgoing.includes(id));
+    const staying = members.filter(({ id, returning }) => voters.includes(id) || !outgoing.includes(id) || returning);
     append(state, leadership, { members: staying, voters, outgoing: [] });
     return undefined;
   }
@@ -65,21 +67,28 @@ function isSettled(state: RaftState, leadership: Leadership): boolean {
   return commitIndex >= leadership.openingIndex && configurations.currentIndex <= commitIndex && !isJoint(configuration);
 }
 
-/** The voters before and the new ones, who become the only ones once this is committed. Who leaves the voters leaves the group then. */
+/**
+ * The voters before and the new ones, who become the only ones once this is committed. Who leaves the voters leaves the group then, unless it is to
+ * return.
+ */
 function joint(before: Configuration, { members, voters }: Configuration): Configuration {
-  const leaving = before.members.filter(({ id }) => before.voters.includes(id) && !voters.includes(id));
+  const leaving = before.members.filter(({ id }) => before.voters.includes(id) && !members.some((member) => member.id === id));
   return { members: [...members, ...leaving], voters, outgoing: before.voters };
 }
 
 /** A voter is who it was: with another disk it is another member, which comes as a learner first. */
-function movedVoter(before: Configuration, { members, voters }: Configuration): string | undefined {
-  const demoted = before.voters.find((id) => !voters.includes(id) && members.some((member) => member.id === id));
-  if (demoted !== undefined) return `${demoted} votes: it must leave before it can be a learner`;
-  for (const id of voters) {
+function movedVoter(before: Configuration, target: Configuration): string | undefined {
+  for (const id of before.voters) {
+    const is = memberOf(target, id);
+    if (is === undefined) continue;
+    // Until the change is through it votes yet: with the disk that it had.
+    if (is.disk !== memberOf(before, id)?.disk) return `${id} has another disk: it must leave and come back as a learner`;
+    if (!target.voters.includes(id) && !is.returning) return `${id} votes: it must leave before it can be a learner`;
+  }
+  for (const id of target.voters) {
     const was = memberOf(before, id);
-    const is = members.find((member) => member.id === id);
     if (was === undefined) return `${id} must be a learner first`;
-    if (was.disk !== is?.disk) return `${id} has another disk: it must leave and come back as a learner`;
+    if (was.disk !== memberOf(target, id)?.disk) return `${id} has another disk: it must come as a learner first`;
   }
   return undefined;
 }

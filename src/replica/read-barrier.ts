@@ -46,9 +46,7 @@ export class ReadBarrier {
 
   answered({ read, index }: ReadAnswer): void {
     if (this.#asking?.read !== read) return;
-    const { waiters, timer } = this.#asking;
-    timer.cancel();
-    this.#asking = undefined;
+    const waiters = this.#askingEnds();
     if (index === undefined) {
       // Nobody leads at the moment.
       this.#next.unshift(...waiters);
@@ -61,10 +59,20 @@ export class ReadBarrier {
 
   stop(): void {
     this.#stopped = true;
-    this.#asking?.timer.cancel();
-    for (const { resolve } of [...(this.#asking?.waiters ?? []), ...this.#next]) resolve(undefined);
+    for (const { resolve } of [...this.#askingEnds(), ...this.#next.splice(0)]) resolve(undefined);
+  }
+
+  /** The question, or its answer, is lost. */
+  #askAgain(): void {
+    this.#next.unshift(...this.#askingEnds());
+    this.#askNext();
+  }
+
+  #askingEnds(): readonly Waiter[] {
+    const { timer, waiters = [] } = this.#asking ?? {};
+    timer?.cancel();
     this.#asking = undefined;
-    this.#next = [];
+    return waiters;
   }
 
   #askNext(): void {
@@ -76,7 +84,7 @@ export class ReadBarrier {
     if (waiters.length === 0) return;
     this.#lastRead += 1;
     const read = this.#lastRead;
-    const timer = clock.after(askAgainMs, () => this.answered({ read, index: undefined }));
+    const timer = clock.after(askAgainMs, () => this.#askAgain());
     this.#asking = { read, waiters, timer };
     ask(read);
   }

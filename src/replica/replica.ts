@@ -5,41 +5,39 @@
 
 import type { Logger } from 'pino';
 import { assert } from '../base/assert.ts';
-import type { Clock, Timer } from '../base/clock.ts';
+import type { Clock } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import { toError } from '../base/to-error.ts';
 import type { RaftConfig } from '../raft/config.ts';
 import type { Configuration, Member } from '../raft/configuration.ts';
 import { RaftCore } from '../raft/core.ts';
 import type { Effects, MembershipResult, Status } from '../raft/effects.ts';
-import type { Input, Proposal } from '../raft/inputs.ts';
+import type { Proposal } from '../raft/inputs.ts';
 import type { PeerMessage } from '../raft/messages.ts';
 import { type Entry, type LogBase, type LogIndex, logIndex, type NodeId, type Term, type WriteSequence } from '../raft/types.ts';
-import { LograftError } from '../rpc/error.ts';
 import type { RaftLog, RaftLogEvents } from '../storage/raft-log.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
 import { AppendSender } from './append-sender.ts';
 import { Applier } from './applier.ts';
+import { CoreLoop } from './core-loop.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { EntryReader } from './entry-reader.ts';
 import { HeldMessages } from './held-messages.ts';
-import { isDamagedEntry, isTrimmed } from './log-errors.ts';
+import { Milestones } from './milestones.ts';
 import { entryAt, snapshotPiece } from './peer-answers.ts';
 import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
 import { MAX_PIECE_BYTES } from './peer-requests.ts';
-import { type OnOutcome, PendingProposals } from './pending-proposals.ts';
+import type { OnOutcome } from './pending-proposals.ts';
+import { Proposals, type Refusal } from './proposals.ts';
 import { ReadBarrier } from './read-barrier.ts';
 import { Repairs } from './repairs.ts';
 import type { ReplicaObserver } from './replica-observer.ts';
 import { SnapshotFetch } from './snapshot-fetch.ts';
 import type { StateMachine } from './state-machine.ts';
 import { Strangers } from './strangers.ts';
-import { IndexWaiters, Waiters } from './waiters.ts';
 import { WellBeing } from './well-being.ts';
 
 /** Room a full disk keeps for what elections write: proposals and appends stop before it is used. */
 const APPEND_OVERHEAD_BYTES = 4 * 1024;
-/** How often a reader waits for damaged entries before it is told to look elsewhere. */
-const REPAIR_ROUNDS = 4;
 
 export interface ReplicaOptions<Result> {
   readonly config: RaftConfig;
@@ -61,36 +59,24 @@ export interface ReplicaOptions<Result> {
   readonly observer?: ReplicaObserver | undefined;
 }
 
-/** Why a proposal was refused: nothing was done. */
-export type Refusal = 'notLeader' | 'transferring' | 'busy' | 'diskFull' | 'stopped';
-
-interface QueuedProposal<Result> {
-  readonly proposal: Proposal;
-  readonly onOutcome: OnOutcome<Result>;
-  readonly onRefused: (reason: Refusal) => void;
-}
-
 export class Replica<Result> implements PeerEvents, RaftLogEvents {
   readonly #options: ReplicaOptions<Result>;
   readonly #core: RaftCore;
-  readonly #pending = new PendingProposals<Result>();
-  #queued: QueuedProposal<Result>[] = [];
+  readonly #loop: CoreLoop;
+  readonly #milestones: Milestones;
+  readonly #proposals: Proposals<Result>;
   readonly #held = new HeldMessages((to, message) => this.#send(to, message));
   readonly #appends: AppendSender;
   readonly #applier: Applier<Result>;
   readonly #repairs: Repairs;
+  readonly #entries: EntryReader;
   readonly #disk: DiskWatch;
   readonly #reads: ReadBarrier;
   readonly #snapshotFetch: SnapshotFetch;
-  #timer: { readonly atMs: number; readonly timer: Timer } | undefined;
-  #stopped = false;
-  #configuration: Configuration;
-  readonly #caughtUp = new Waiters();
-  readonly #settled = new Waiters();
-  readonly #applied = new IndexWaiters();
-  readonly #durable = new IndexWaiters();
   readonly #strangers: Strangers;
   readonly #wellBeing: WellBeing;
+  #configuration: Configuration;
+  #stopped = false;
 
   constructor(options: ReplicaOptions<Result>) {
     const { config, log, random, clock, stateMachine } = options;
@@ -102,6 +88,21 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#configuration = this.#core.status.configuration;
     const { network, snapshots, logger, catchUpBytesPerSecond } = options;
     const onFailed = (error: Error): void => this.onFailed(error);
+    this.#loop = new CoreLoop({
+      core: this.#core,
+      clock,
+      observer: options.observer,
+      perform: (effects) => this.#perform(effects),
+      onTick: () => this.#wellBeing.look(),
+      onFailed,
+    });
+    this.#milestones = new Milestones(this.#core, () => this.appliedIndex);
+    this.#proposals = new Proposals({
+      clock,
+      term: () => this.#core.status.term,
+      hasRoomFor: (bytes) => log.hasRoomFor(APPEND_OVERHEAD_BYTES + bytes),
+      enter: (term, proposals, beforehand) => this.#loop.step({ type: 'propose', term, proposals }, beforehand),
+    });
     this.#disk = new DiskWatch(config.electionTimeoutMinMs);
     this.#repairs = new Repairs({
       log,
@@ -111,14 +112,15 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       peers: () => this.peers,
       onChanged: () => clock.soon(() => this.#look()),
     });
-    this.#strangers = new Strangers(logger);
+    this.#entries = new EntryReader(log, () => this.#whenRepaired());
+    this.#strangers = new Strangers(clock, logger);
     this.#wellBeing = new WellBeing({
       repairs: this.#repairs,
       disk: this.#disk,
       clock,
       logger,
       hasRoom: () => this.writable,
-      onChanged: (fitness) => this.#step({ type: 'fitness', fitness }),
+      onChanged: (fitness) => this.#loop.step({ type: 'fitness', fitness }),
     });
     this.#appends = new AppendSender({
       log,
@@ -138,12 +140,9 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       whenDurable: (index) => this.whenDurable(index),
       onApplied: (entry, result) => {
         options.observer?.applied(entry, result);
-        this.#pending.applied(entry.index, entry.term, result);
+        this.#proposals.applied(entry.index, entry.term, result);
       },
-      onRound: () => {
-        if (this.caughtUp) this.#caughtUp.wake();
-        this.#applied.reached(this.appliedIndex);
-      },
+      onRound: () => this.#milestones.applied(),
       whenRepaired: () => this.#whenRepaired(),
       onFailed,
     });
@@ -151,7 +150,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       random,
       askAgainMs: config.electionTimeoutMinMs,
-      ask: (read) => this.#step({ type: 'read', read }),
+      ask: (read) => this.#loop.step({ type: 'read', read }),
     });
     this.#snapshotFetch = new SnapshotFetch({
       network,
@@ -161,12 +160,11 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       bytesPerSecond: catchUpBytesPerSecond,
       pieceBytes: options.snapshotPieceBytes ?? MAX_PIECE_BYTES,
       onFailed,
-      onFetched: (base) => this.#step({ type: 'snapshotFetched', base }),
+      onFetched: (base) => this.#loop.step({ type: 'snapshotFetched', base }),
     });
     network.setMembers(this.#core.status.configuration.members);
     // What the snapshot in the log's place stands for is committed: the state may be behind it.
     if (this.#core.commitIndex > stateMachine.appliedIndex) this.#applier.begin();
-    this.#schedule();
   }
 
   /** The other members. */
@@ -232,28 +230,32 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
 
   /** Proposes an entry. Exactly one of the two callbacks is called, later. What is proposed in one go is appended and sent as one. */
   propose(proposal: Proposal, onOutcome: OnOutcome<Result>, onRefused: (reason: Refusal) => void): void {
-    if (this.#stopped) return onRefused('stopped');
-    this.#queued.push({ proposal, onOutcome, onRefused });
-    if (this.#queued.length === 1) this.#options.clock.soon(() => this.#proposeQueued());
+    this.#proposals.add(proposal, onOutcome, onRefused);
   }
 
   /** Leading: whether all that was committed before this leadership is applied. Following: true, it promises nothing. */
   get caughtUp(): boolean {
-    const { openingIndex } = this.#core;
-    return openingIndex === undefined || this.appliedIndex >= openingIndex;
+    return this.#milestones.caughtUp;
   }
 
   /** Resolves as soon as `caughtUp`; at once when following. */
   whenCaughtUp(): Promise<void> {
-    if (this.caughtUp || this.#stopped) return Promise.resolve();
-    return this.#caughtUp.wait();
+    return this.#milestones.whenCaughtUp();
   }
 
   /** Resolves to true when this node's log is durable up to `index`, to false when the replica stops before. */
   whenDurable(index: LogIndex): Promise<boolean> | true {
-    if (this.durableIndex >= index) return true;
-    if (this.#stopped) return Promise.resolve(false);
-    return this.#durable.until(index);
+    return this.#milestones.whenDurable(index);
+  }
+
+  /** Resolves to true when the entry is applied here, to false when the replica stops before. */
+  whenApplied(index: LogIndex): Promise<boolean> | true {
+    return this.#milestones.whenApplied(index);
+  }
+
+  /** Resolves when the members are settled, or this node no longer leads. */
+  whenSettled(): Promise<void> | undefined {
+    return this.#milestones.whenSettled();
   }
 
   /** Up to where the log must be applied here to have everything that was acknowledged anywhere before now; undefined: no leader answers. */
@@ -261,47 +263,22 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return this.#reads.index(timeoutMs);
   }
 
-  /** Resolves to true when the entry is applied here, to false when the replica stops before. */
-  whenApplied(index: LogIndex): Promise<boolean> | true {
-    if (this.appliedIndex >= index) return true;
-    return this.#stopped ? Promise.resolve(false) : this.#applied.until(index);
-  }
-
   /**
    * Reads applied entries. What the disk has damaged is fetched from other members. Rejects with the LograftError DAMAGED_HERE when that takes too
    * long, OFFSET_NOT_RETAINED when they were dropped.
    */
-  async read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
-    const { log } = this.#options;
-    for (let tries = 0; ; tries += 1) {
-      // A log that lost its end to the disk has yet to get it back.
-      if (last > log.lastIndex)
-        throw new LograftError('DAMAGED_HERE', `entry ${last} is being fetched: try again, or another member`);
-      try {
-        return await log.read(first, last, maxBytes);
-      } catch (error) {
-        if (isTrimmed(error)) throw new LograftError('OFFSET_NOT_RETAINED', `entry ${first} was dropped while it was read`);
-        if (!isDamagedEntry(error)) throw error;
-        const problem = `entry ${first} or one soon after it is damaged on this disk`;
-        if (tries >= REPAIR_ROUNDS || this.#stopped)
-          throw new LograftError('DAMAGED_HERE', `${problem}: try again, or another member`);
-        await this.#whenRepaired();
-      }
-    }
+  read(first: LogIndex, last: LogIndex, maxBytes: number): Promise<readonly Entry[]> {
+    return this.#entries.read(first, last, maxBytes);
+  }
+
+  /** When the member, with the disk that it is counted with, last said anything to this node; undefined: not in this run. */
+  memberHeardMs(id: NodeId): number | undefined {
+    return this.#strangers.memberHeardMs(id);
   }
 
   /** Begins a change of members; leader only. `whenSettled` resolves when it is through. */
   changeMembership(members: readonly Member[], voters: readonly NodeId[]): MembershipResult | undefined {
-    const effects = this.#run({ type: 'changeMembership', members, voters });
-    if (effects === undefined) return undefined;
-    this.#perform(effects);
-    return effects.membership;
-  }
-
-  /** Resolves when the members are settled, or this node no longer leads. */
-  whenSettled(): Promise<void> | undefined {
-    if (this.settled || this.#core.status.role !== 'leader' || this.#stopped) return undefined;
-    return this.#settled.wait();
+    return this.#loop.step({ type: 'changeMembership', members, voters })?.membership;
   }
 
   /** What a snapshot of everything up to `index`, which is applied and in the log, begins a log with. */
@@ -314,35 +291,35 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const { log } = this.#options;
     if (!(await this.whenDurable(index)) || index <= log.base.index) return;
     const base = this.#core.baseAt(index);
-    this.#step({ type: 'trimmed', index });
+    this.#loop.step({ type: 'trimmed', index });
     if (!this.#stopped) await log.trim(base);
   }
 
   transferLeader(to: NodeId | undefined): void {
-    this.#step({ type: 'transferLeader', to });
+    this.#loop.step({ type: 'transferLeader', to });
   }
 
   onMessage(from: NodeId, disk: string, message: PeerMessage): void {
     if (this.#strangers.refuse(this.configuration, from, disk, message)) return;
     // A full disk behaves as if the append were lost: the leader repeats it, and it is taken when there is room again.
     if (message.type === 'appendRequest' && message.entries.length > 0 && !this.#roomFor(message.entries)) return;
-    this.#step({ type: 'message', from, message });
+    this.#loop.step({ type: 'message', from, message });
   }
 
   onConnected(peer: NodeId): void {
-    this.#step({ type: 'peerConnected', peer });
+    this.#loop.step({ type: 'peerConnected', peer });
   }
 
   onDisconnected(peer: NodeId): void {
-    this.#step({ type: 'peerDisconnected', peer });
+    this.#loop.step({ type: 'peerDisconnected', peer });
   }
 
   onWritten(sequence: WriteSequence, term: Term): void {
     assert(sequence > this.#held.durableSequence, 'writes become durable in order');
     this.#disk.written(sequence);
     this.#held.written(sequence);
-    this.#step({ type: 'written', sequence, term });
-    this.#durable.reached(this.durableIndex);
+    this.#loop.step({ type: 'written', sequence, term });
+    this.#milestones.written();
   }
 
   /** The log met an entry that is not what was written. */
@@ -368,60 +345,20 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    this.#timer?.timer.cancel();
+    this.#loop.stop();
     this.#held.drop();
     this.#appends.stop();
     this.#applier.stop();
     this.#repairs.stop();
+    this.#entries.stop();
     this.#reads.stop();
     this.#snapshotFetch.stop();
-    for (const { onRefused } of this.#queued.splice(0)) onRefused('stopped');
-    this.#pending.abandon();
-    this.#caughtUp.wake();
-    this.#settled.wake();
-    this.#applied.giveUp();
-    this.#durable.giveUp();
+    this.#proposals.stop();
+    this.#milestones.stop();
   }
 
   #roomFor(entries: readonly Entry[]): boolean {
     return this.#options.log.hasRoomFor(APPEND_OVERHEAD_BYTES + entries.reduce((sum, entry) => sum + entry.payload.length, 0));
-  }
-
-  #proposeQueued(): void {
-    const queued = this.#queued;
-    this.#queued = [];
-    if (queued.length === 0) return;
-    const bytes = queued.reduce((sum, { proposal }) => sum + proposal.payload.length, 0);
-    if (!this.#options.log.hasRoomFor(APPEND_OVERHEAD_BYTES + bytes)) return refuse(queued, 'diskFull');
-    const { term } = this.#core.status;
-    const effects = this.#run({ type: 'propose', term, proposals: queued.map(({ proposal }) => proposal) });
-    if (effects === undefined) return refuse(queued, 'stopped');
-    const result = effects.proposed;
-    assert(result !== undefined, 'a proposal is answered at once');
-    if (!result.accepted) {
-      refuse(queued, result.reason === 'staleTerm' ? 'notLeader' : result.reason);
-    } else {
-      for (const [at, { onOutcome }] of queued.entries()) this.#pending.add(logIndex(result.firstIndex + at), term, onOutcome);
-    }
-    this.#perform(effects);
-  }
-
-  #step(input: Input): void {
-    const effects = this.#run(input);
-    if (effects !== undefined) this.#perform(effects);
-  }
-
-  #run(input: Input): Effects | undefined {
-    if (this.#stopped) return undefined;
-    try {
-      const effects = this.#core.step(input, this.#options.clock.nowMs());
-      this.#options.observer?.stepped(input, effects);
-      return effects;
-    } catch (error) {
-      // A core that broke an invariant has an unknown state: nothing it would say may leave.
-      this.onFailed(toError(error));
-      return undefined;
-    }
   }
 
   #perform(effects: Effects): void {
@@ -439,11 +376,10 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     if (effects.status !== undefined) this.#statusChanged(effects.status);
     if (effects.commitIndex !== undefined) {
       this.#applier.begin();
-      if (this.settled) this.#settled.wake();
+      this.#milestones.committed();
     }
     for (const answer of effects.reads) this.#reads.answered(answer);
     if (effects.fetchSnapshot !== undefined) this.#snapshotFetch.begin(effects.fetchSnapshot);
-    this.#schedule();
   }
 
   #statusChanged(status: Status): void {
@@ -456,9 +392,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     }
     logger.info({ role, term, leader }, 'role');
     if (role !== 'leader') {
-      this.#pending.abandon();
-      this.#settled.wake();
-      this.#caughtUp.wake();
+      this.#proposals.abandon();
+      this.#milestones.leadershipLost();
     }
     onStatus(status);
   }
@@ -476,24 +411,4 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   #look(): void {
     if (!this.#stopped) this.#wellBeing.look();
   }
-
-  #schedule(): void {
-    if (this.#stopped) return;
-    const atMs = this.#core.nextDeadlineMs;
-    // A timer that fires early costs one harmless tick; re-arming on every message costs more.
-    if (this.#timer !== undefined && this.#timer.atMs <= atMs) return;
-    this.#timer?.timer.cancel();
-    const { clock } = this.#options;
-    const timer = clock.after(atMs - clock.nowMs(), () => {
-      this.#timer = undefined;
-      this.#step({ type: 'tick' });
-      this.#look();
-      this.#schedule();
-    });
-    this.#timer = { atMs, timer };
-  }
-}
-
-function refuse<Result>(queued: readonly QueuedProposal<Result>[], reason: Refusal): void {
-  for (const { onRefused } of queued) onRefused(reason);
 }

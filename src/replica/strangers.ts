@@ -3,6 +3,7 @@
  * lead by now, in a configuration that this node, long away, has yet to get from it.
  */
 import type { Logger } from 'pino';
+import type { Clock } from '../base/clock.ts';
 import { type Configuration, memberOf } from '../raft/configuration.ts';
 import type { PeerMessage } from '../raft/messages.ts';
 import type { NodeId } from '../raft/types.ts';
@@ -18,23 +19,35 @@ const ANSWERS: ReadonlySet<PeerMessage['type']> = new Set([
 ]);
 
 export class Strangers {
+  readonly #clock: Clock;
   readonly #logger: Logger;
   /** Complained of once. */
   readonly #known = new Map<NodeId, string>();
+  /** When each member last spoke. Whoever has left is forgotten at the next start: there are never many. */
+  readonly #heardMs = new Map<NodeId, number>();
 
-  constructor(logger: Logger) {
+  constructor(clock: Clock, logger: Logger) {
+    this.#clock = clock;
     this.#logger = logger;
+  }
+
+  /** When the member, with the disk that it is counted with, last said anything; undefined: not in this run. */
+  memberHeardMs(id: NodeId): number | undefined {
+    return this.#heardMs.get(id);
   }
 
   /** Whether this message must not count. */
   refuse(configuration: Configuration, from: NodeId, disk: string, message: PeerMessage): boolean {
-    if (!ANSWERS.has(message.type)) return false;
     const member = memberOf(configuration, from);
-    if (member === undefined || member.disk === disk) return false;
+    if (member === undefined) return false;
+    if (member.disk === disk) {
+      this.#heardMs.set(from, this.#clock.nowMs());
+      return false;
+    }
+    if (!ANSWERS.has(message.type)) return false;
     if (this.#known.get(from) !== disk) {
       this.#known.set(from, disk);
-      const advice = 'member with another disk: it does not count. Replace it: lograft group replace-member';
-      this.#logger.error({ node: from, disk, expected: member.disk }, advice);
+      this.#logger.error({ node: from, disk, expected: member.disk }, 'member with another disk: it does not count');
     }
     return true;
   }

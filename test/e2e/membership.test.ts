@@ -4,6 +4,8 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { LograftClient } from '../../src/client/index.ts';
+import type { MemberStatus } from '../../src/rpc/generated/lograft/v1/MemberStatus.ts';
+import { Role } from '../../src/rpc/generated/lograft/v1/Role.ts';
 import { Cluster, freePorts, LOGRAFT, sleep } from './cluster.ts';
 
 const LIMIT_MS = 240_000;
@@ -61,6 +63,13 @@ async function keepWriting(client: LograftClient, signal: AbortSignal): Promise<
   return sent;
 }
 
+/** As the leader sees it; undefined while nobody answers, or it is no member. */
+async function memberStatus(client: LograftClient, node: string): Promise<MemberStatus | undefined> {
+  const { nodes } = await client.admin.status();
+  const groups = nodes.flatMap(({ status }) => status?.groups ?? []);
+  return groups.find(({ role }) => role === Role.LEADER)?.members.find((member) => member.node === node);
+}
+
 let cleanUp: (() => Promise<unknown>)[] = [];
 
 afterEach(async () => {
@@ -102,6 +111,18 @@ it(
     await n4.loseDisk();
     n4.start();
     expect(await group('replace-member', 'n4')).toBe('group g1: voters n1, n2, n3, n4, n5');
+
+    // The same without an operator: nobody asks for anything.
+    const before = await memberStatus(client, 'n5');
+    await n5.loseDisk();
+    n5.start();
+    let after: MemberStatus | undefined;
+    do {
+      await sleep(100);
+      after = await memberStatus(client, 'n5').catch(() => undefined);
+    } while (!after?.voter || after.disk === before?.disk);
+    expect(before).toMatchObject({ voter: true, disk: expect.stringMatching(/./) });
+    expect(after).toMatchObject({ caughtUp: true, leaving: false });
 
     // The founder and leader leaves.
     await group('remove-member', 'n1');

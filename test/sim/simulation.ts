@@ -12,6 +12,7 @@ import type { World } from './cluster/world.ts';
 import { Scheduler } from './engine/scheduler.ts';
 import { SimRandom } from './engine/sim-random.ts';
 import { Trace } from './engine/trace.ts';
+import { lostMembers } from './faults/member-changes.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import { drawWeather, type Weather } from './faults/weather.ts';
 import { Violation } from './invariants/invariant.ts';
@@ -146,6 +147,7 @@ class Run {
   #agreed(): boolean {
     const leader = this.#leader();
     if (leader === undefined || this.#cluster.brokers.some(({ damagedEntries }) => damagedEntries > 0)) return false;
+    if (!this.#hasTakenBack(leader)) return false;
     return this.#membersOf(leader).every(
       (node) =>
         node.running &&
@@ -153,6 +155,12 @@ class Run {
         node.lastIndex === leader.lastIndex &&
         node.durable.entries.length === node.memory.entries.length,
     );
+  }
+
+  /** Whoever lost its disk is a member with its new one, and votes if it did before. */
+  #hasTakenBack({ configuration }: NodeHistory): boolean {
+    if (configuration === undefined || lostMembers(configuration, this.#cluster.brokers).length > 0) return false;
+    return !configuration.members.some(({ returning }) => returning);
   }
 
   #checkPreferredLeader(): void {

@@ -14,7 +14,7 @@ const member = z
   .register(settingFacts, { meaning: 'One member.', allowed: '{ id, address }' });
 
 export const brokerSchema = z.strictObject({
-  nodeId: name({ meaning: "This node's name, unique in its group for all time: a new node on an empty disk gets a new name." }),
+  nodeId: name({ meaning: "This node's name: no two nodes of a group may ever run under the same one." }),
   listen: address(0, { meaning: 'Where clients and peers connect.' }),
   advertise: address(1, {
     meaning: 'Where others reach this node. Needed when `listen` is a wildcard (0.0.0.0, [::]) or has port 0.',
@@ -112,6 +112,14 @@ export const brokerSchema = z.strictObject({
       defaultText: 'none',
     })
     .default(BROKER_DEFAULTS.preferredLeader),
+  replaceLostDisks: z
+    .boolean()
+    .register(settingFacts, {
+      meaning:
+        'Whether a member that comes back with a wiped disk is taken back by itself, once the former disk was not heard of for ten seconds: as a learner first, then with its vote. The same on each member.',
+      allowed: 'true or false',
+    })
+    .default(BROKER_DEFAULTS.replaceLostDisks),
 });
 
 export type BrokerFile = z.infer<typeof brokerSchema>;

@@ -3,6 +3,7 @@
  * a command that was interrupted, or that another leader took over from, goes on by being run again.
  */
 import type { MemberChange } from '../../client/admin.ts';
+import type { ErrorReason } from '../../rpc/error.ts';
 import { type GroupState, memberOf, votersOf } from './state.ts';
 
 export type Step =
@@ -12,8 +13,8 @@ export type Step =
       /** For a person: "n4 becomes a learner". */
       readonly what: string;
       readonly warning?: string;
-      /** What comes instead when the leader refuses this for good, in words that match. */
-      readonly ifRefused?: { readonly because: RegExp; readonly step: Step };
+      /** What comes instead when the leader refuses this for that reason. */
+      readonly ifRefused?: { readonly reason: ErrorReason; readonly step: Step };
     }
   | { readonly type: 'catchUp'; readonly node: string }
   /** Passes by itself. */

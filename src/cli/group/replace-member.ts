@@ -93,5 +93,5 @@ function leaveIfWiped(state: GroupState, learner: { readonly node: string; reado
   const change = { addLearners: [learner] };
   const what = `the leader looks at which disk ${node} has`;
   // Any other refusal (nobody answers there, or somebody else) is no reason to take a vote away.
-  return { type: 'change', change, what, ifRefused: { because: /another disk/, step: keepingMajority(state, rest, leave) } };
+  return { type: 'change', change, what, ifRefused: { reason: 'OTHER_DISK', step: keepingMajority(state, rest, leave) } };
 }

@@ -97,9 +97,9 @@ export class PlanRun {
       this.#blockedSinceMs = undefined;
     } catch (error) {
       if (error instanceof LograftError && error.retry !== 'sameBatch') this.#unanswered = undefined;
-      const refused = error instanceof LograftError && error.reason === 'INVALID_REQUEST';
-      if (refused && step.ifRefused?.because.test(error.message)) return this.#take(step.ifRefused.step, state);
-      if (error instanceof LograftError && error.reason === 'NOT_CAUGHT_UP') return this.#showCatchUp(this.#plan.subject, state);
+      const reason = error instanceof LograftError ? error.reason : undefined;
+      if (step.ifRefused !== undefined && reason === step.ifRefused.reason) return this.#take(step.ifRefused.step, state);
+      if (reason === 'NOT_CAUGHT_UP') return this.#showCatchUp(this.#plan.subject, state);
       this.#bear(error);
     }
   }

@@ -104,6 +104,7 @@ export class BrokerMachine {
       observer: this.#world.witness.replicaOf(this.id),
       raftLimits: this.#world.weather.raftLimits,
       snapshotPieceBytes: this.#world.weather.snapshotPieceBytes,
+      lostDiskAfterMs: this.#world.weather.lostDiskAfterMs,
     };
     startBroker(this.#config, logger, environment).then(
       (broker) => this.#started(process, broker, logger),

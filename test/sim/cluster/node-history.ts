@@ -46,7 +46,7 @@ export class NodeHistory {
 
   /** In force as far as it has said. */
   configuration: Configuration | undefined;
-  /** What a disk fault took, at its index: the node promised it once, and goes on voting as if it had it. */
+  /** What a disk fault took, or went with the disk, at its index: the node promised it once. */
   #lost: readonly EntryPrint[] = [];
   readonly #committed: SnapshotContent;
 
@@ -118,12 +118,15 @@ export class NodeHistory {
     return true;
   }
 
-  /** The disk is a new one: nothing is left of what it held, and nothing of what the node promised may count. */
+  /**
+   * The disk is a new one: nothing is left of what it held. What it acknowledged counts all the same, for a leader that heard it in time; the new disk
+   * has all of that before its own word counts.
+   */
   wiped(): void {
     setImage(this.memory, emptyImage());
+    this.#lost = [...this.durable.entries];
     setImage(this.durable, emptyImage());
     this.pending = [];
-    this.#lost = [];
   }
 
   /** A disk fault took the end of the log, and the log says so: what is left is right, and what it says it lacks covers the rest. */

@@ -5,6 +5,9 @@ import type { NodeId } from '../../../src/raft/types.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 
+/** Rarely enough for the leader, who waits ten seconds before it does something about it, to be first now and then. */
+const LOST_VOTER_IS_REMOVED = 0.1;
+
 /** Members whose disk is no longer the one they are counted with. */
 export function lostMembers({ members }: Configuration, brokers: readonly BrokerMachine[]): NodeId[] {
   const lost = members.filter(({ id, disk }) => brokers.find((broker) => broker.id === id)?.diskId !== disk);
@@ -19,8 +22,8 @@ export function drawChange(
   const { members, voters } = configuration;
   const lost = lostMembers(configuration, brokers);
   const lostVoter = lost.find((id) => voters.includes(id));
-  // A voter less, while one is lost already, might be one too many: first the lost one goes.
-  if (lostVoter !== undefined) return { remove: [lostVoter] };
+  // A voter less, while one is lost already, might be one too many: first the lost one goes, or the leader takes it back.
+  if (lostVoter !== undefined) return random.chance(LOST_VOTER_IS_REMOVED) ? { remove: [lostVoter] } : undefined;
   const learners = members.map(({ id }) => id).filter((id) => !voters.includes(id) && !lost.includes(id));
   const strangers = brokers.filter(({ id }) => memberOf(configuration, id) === undefined || lost.includes(id));
   const changes: MemberChange[] = [];

@@ -1,6 +1,8 @@
 /** Makes the weather: draws faults, and ends each after a while. */
 import type { Configuration } from '../../../src/raft/configuration.ts';
+import { KIND_CONFIGURATION } from '../../../src/raft/types.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
+import type { NodeHistory } from '../cluster/node-history.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
@@ -195,7 +197,7 @@ export class Nemesis {
   #settledConfiguration(): Configuration | undefined {
     const { witness } = this.#world;
     const leader = this.#leader();
-    const configuration = leader && witness.node(leader.id).configuration;
+    const configuration = leader && committedConfiguration(witness.node(leader.id));
     if (configuration === undefined || configuration.outgoing.length > 0) return undefined;
     const text = JSON.stringify(configuration);
     const lost = lostMembers(configuration, this.#cluster.brokers);
@@ -287,4 +289,9 @@ export class Nemesis {
   #note(who: string, what: string): void {
     this.#world.trace.note(this.#world.scheduler.nowMs, who, () => what);
   }
+}
+
+/** Leaders change it by themselves, too: until that is committed, whoever has it may lose it again. */
+function committedConfiguration({ configuration, memory, commitIndex }: NodeHistory): Configuration | undefined {
+  return memory.entries.findLastIndex((entry) => entry?.kind === KIND_CONFIGURATION) <= commitIndex ? configuration : undefined;
 }

@@ -38,6 +38,8 @@ export interface Weather {
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly snapshotPieceBytes: number;
+  /** How long a leader waits before it takes back a lost disk. */
+  readonly lostDiskAfterMs: number;
   /** Of what those that are far behind may take. */
   readonly catchUpBytesPerSecond: number;
   readonly cacheBytes: number;
@@ -141,6 +143,7 @@ function comingAndGoing(drawn: Weather, random: SimRandom): Partial<Weather> {
   return {
     nodes: random.pick([1, 3, 3, 5]),
     spares: 2,
+    lostDiskAfterMs: random.pick([500, 2_000, 10_000]),
     rates: { ...drawn.rates, changeMembers: 0.2 + 2 * random.fraction(), wipeDisk: random.pick([0, 0.2]) },
   };
 }
@@ -205,6 +208,7 @@ function draw(random: SimRandom): Weather {
     retentionBytes: random.pick([0, 0, 5_000, 50_000]),
     snapshotPieceBytes: random.pick([100, 1_000, 1024 * 1024]),
     catchUpBytesPerSecond: random.pick([200_000, 1024 * 1024]),
+    lostDiskAfterMs: 10_000,
     cacheBytes: random.pick([0, 4 * 1024, 1024 * 1024]),
     maxRecordBytes: random.pick([10, 100, 1_000]),
     meanPauseMs: random.pick([20, 100, 300, 1_000]),

@@ -226,8 +226,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reads before catching up',
     bug: 'a new leader answers from what it has applied, less than what was committed',
-    file: 'src/replica/replica.ts',
-    find: 'return openingIndex === undefined || this.appliedIndex >= openingIndex;',
+    file: 'src/replica/milestones.ts',
+    find: 'return openingIndex === undefined || this.#appliedIndex() >= openingIndex;',
     replace: 'return true;',
   },
   {

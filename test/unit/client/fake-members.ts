@@ -62,7 +62,7 @@ export class FakeMembers {
     const refusal = this.refusal(request);
     if (refusal !== undefined) throw refusal;
     const lost = addLearners.find(({ node }) => this.wiped.has(node) && this.voters.includes(node));
-    if (lost !== undefined) throw new LograftError('INVALID_REQUEST', `${lost.node} votes with another disk than it has now`);
+    if (lost !== undefined) throw new LograftError('OTHER_DISK', `${lost.node} votes with another disk than it has now`);
     const added = addLearners.filter(({ node }) => !this.nodes.includes(node));
     const promoted = promote.filter((node) => !this.voters.includes(node));
     const removed = remove.filter((node) => this.nodes.includes(node));

@@ -313,6 +313,7 @@ export class ClusterModel {
       [members, [...voters, ...learners]],
       [stay(members), stay(voters)],
       [stay(members), stay([...voters, ...learners])],
+      [members.map((one) => (one.id === leaving ? { ...one, returning: true as const } : one)), stay(voters)],
     ] as const);
     this.#input(leader, { type: 'changeMembership', members: nextMembers, voters: nextVoters });
   }

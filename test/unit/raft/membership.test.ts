@@ -1,6 +1,12 @@
 /** Thesis chapter 4, and what a wiped disk may do. A leader of three; the answers of the others are written by hand. */
 import { describe, expect, test } from 'vitest';
-import { type Configuration, encodeConfiguration, NO_CONFIGURATION } from '../../../src/raft/configuration.ts';
+import {
+  type Configuration,
+  encodeConfiguration,
+  type Member,
+  memberOf,
+  NO_CONFIGURATION,
+} from '../../../src/raft/configuration.ts';
 import { RaftCore } from '../../../src/raft/core.ts';
 import type { Effects } from '../../../src/raft/effects.ts';
 import type { PeerMessage } from '../../../src/raft/messages.ts';
@@ -252,11 +258,48 @@ describe('a wiped disk', () => {
       reason: 'unsound',
       problem: '3 has another disk: it must leave and come back as a learner',
     });
-    expect(change([n1, n2])).toMatchObject({ reason: 'unsound', problem: '3 votes: it must leave before it can be a learner' });
+    // Not even on its way out: until that is committed its old disk votes.
+    expect(change([n1, n2])).toMatchObject({
+      reason: 'unsound',
+      problem: '3 has another disk: it must leave and come back as a learner',
+    });
     group.change([n1, n2]);
     group.accept(n2);
     group.accept(n2);
     expect(change([n1, n2])).toMatchObject({ accepted: true });
     expect(group.core.progress().find(({ id }) => id === n3)).toMatchObject({ matchIndex: 0 });
+  });
+
+  test('a voter becomes a learner only to return: it stays a member, without its vote', () => {
+    const group = new Group();
+    const change = (third: Member): Effects => {
+      const members = [memberFor(n1), memberFor(n2), third];
+      return group.write(group.core.step({ type: 'changeMembership', members, voters: [n1, n2] }, group.nowMs));
+    };
+    expect(change(memberFor(n3)).membership).toMatchObject({
+      reason: 'unsound',
+      problem: '3 votes: it must leave before it can be a learner',
+    });
+    const returning = { ...memberFor(n3), returning: true as const };
+    change(returning);
+    expect(group.configuration).toMatchObject({ voters: ['1', '2'], outgoing: ['1', '2', '3'] });
+    group.accept(n2);
+    expect(group.configuration).toMatchObject({ voters: ['1', '2'], outgoing: [] });
+    expect(memberOf(group.configuration, n3)).toEqual(returning);
+    group.accept(n2);
+    change({ ...returning, disk: 'another' });
+    expect(memberOf(group.configuration, n3)).toEqual({ ...returning, disk: 'another' });
+  });
+
+  test('who returns is a member like any other when it has its vote', () => {
+    const group = new Group();
+    const members = [...[n1, n2, n3].map((id) => memberFor(id)), { ...memberFor(n4), returning: true as const }];
+    const change = (voters: readonly NodeId[]): Effects =>
+      group.write(group.core.step({ type: 'changeMembership', members, voters }, group.nowMs));
+    change([n1, n2, n3]);
+    expect(memberOf(group.configuration, n4)).toEqual(members[3]);
+    for (const id of [n2, n4]) group.accept(id);
+    change([n1, n2, n3, n4]);
+    expect(memberOf(group.configuration, n4)).toEqual(memberFor(n4));
   });
 });
