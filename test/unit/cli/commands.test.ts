@@ -41,6 +41,8 @@ describe('help', () => {
       'topic create',
       'topic list',
       'topic describe',
+      'topic add-queues',
+      'topic delete',
       'produce',
       'consume',
       'status',

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LograftClient, LograftError, type Producer } from '../../../src/client/index.ts';
 import { FakeCluster, type Fault, sleep } from './fake-cluster.ts';
 
@@ -256,6 +256,7 @@ describe('a producer', () => {
     const stop = new AbortController();
     const producer = client.producer({ batchBytes: 60, maxInFlightBatches: 3, signal: stop.signal });
     const sends = numbers(100).map((value) => producer.send('t', { queue: 0, value }));
+    await vi.waitFor(() => expect(arrived).toBe(3), { timeout: 5_000 });
     await sleep(100);
     expect(arrived).toBe(3);
     stop.abort();
