@@ -17,7 +17,7 @@ import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
 import { CatalogueFeed } from './catalogue-feed.ts';
 import { CatalogueFollower } from './catalogue-follower.ts';
 import type { Group } from './group.ts';
-import { Groups } from './groups.ts';
+import { Groups, isGroupName } from './groups.ts';
 import { HostedGroup } from './hosted-group.ts';
 import { serveLog } from './log-service.ts';
 import type { Introduction } from './member-changes.ts';
@@ -41,6 +41,8 @@ const CLOSE_GRACE_MS = 500;
 const MEET_WITHIN_MS = 5_000;
 const MEET_EVERY_MS = 200;
 const OPEN_AT_ONCE = 8;
+/** Of one node. */
+const MAX_GROUPS = 1_000;
 /** What had to wait for room on the disk, say, is tried again. */
 const LOOK_AGAIN_MS = 1_000;
 
@@ -73,7 +75,7 @@ class Node implements Broker {
   readonly #network: NodeNetwork;
   readonly #introductions: Introductions;
   readonly #groups: Groups;
-  readonly #hosted: readonly HostedGroup[];
+  readonly #hosted: HostedGroup[];
   readonly #home: PlacedGroup;
   readonly #feed: CatalogueFeed;
   readonly #groupNames: readonly string[];
@@ -94,7 +96,14 @@ class Node implements Broker {
     this.#environment = environment;
     this.#startedAtMs = environment.clock.nowMs();
     const { diskId: disk } = directory.identity;
-    this.#network = new NodeNetwork({ self: this.#self, disk, address: config.advertise, environment, log: logger });
+    this.#network = new NodeNetwork({
+      self: this.#self,
+      disk,
+      address: config.advertise,
+      environment,
+      log: logger,
+      onUnknownGroup: (group, peer, address) => this.#addedTo(group, peer, address),
+    });
     this.#introductions = new Introductions(environment);
     const plans = placeGroups(config);
     this.#home = plans[0] as PlacedGroup;
@@ -206,6 +215,16 @@ class Node implements Broker {
       .catch((error) => this.#fail(toError(error)))
       .finally(() => this.#introductions.close());
     await Promise.all(founded.map((hosted) => hosted.join()));
+  }
+
+  /** Another node's replica of the group took this node in: it learns from there what the group was founded with. */
+  #addedTo(name: string, by: NodeId, address: string): void {
+    if (this.#groups.shuttingDown || !isGroupName(name) || this.#hosted.length >= MAX_GROUPS) return;
+    this.#logger.info({ group: name, by }, 'added to a group');
+    const hosted = this.#host({ name, members: [{ id: by, address }], preferredLeader: '' });
+    this.#hosted.push(hosted);
+    const joined = hosted.open().then(() => hosted.join());
+    joined.catch((error) => this.#fail(toError(error))).finally(() => this.#introductions.close());
   }
 
   #fail(error: Error): void {

@@ -1,5 +1,5 @@
 /** The groups of this node, and which of them a call is for. */
-import type { NodeId } from '../raft/types.ts';
+import { isNodeId, type NodeId } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { CatalogueTopic, CatalogueView } from './catalogue.ts';
 import type { Group } from './group.ts';
@@ -150,4 +150,9 @@ export class Groups {
       `node ${this.self} does not take part in group ${group} yet. Nothing was done, try again soon`,
     );
   }
+}
+
+/** A group's name is a directory's as well. */
+export function isGroupName(name: string): boolean {
+  return isNodeId(name) && !name.startsWith('.');
 }

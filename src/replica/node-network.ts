@@ -33,7 +33,11 @@ export interface NodeNetworkOptions {
   readonly address: string;
   readonly environment: Environment;
   readonly log: Logger;
+  /** A peer speaks of a group that this node does not hold: it was added there. Called again and again until the group is held. */
+  readonly onUnknownGroup: (group: string, peer: NodeId, address: string) => void;
 }
+
+const NOTHING = new Uint8Array(0);
 
 interface Received {
   readonly events: PeerEvents;
@@ -58,7 +62,8 @@ export class NodeNetwork implements SharedLinks {
     this.requests = new PeerRequests(options.environment);
     this.service = hostService(PeerService, {
       Deliver: duplex<Envelope, HelloInput>((stream, context) => this.#accept(stream, context)),
-      Introduce: unary<IntroduceRequest, HelloInput>(({ group }) => this.#hello(this.#held(group).founding)),
+      // Also about groups that are not here: that is how a node is asked before it is added to one.
+      Introduce: unary<IntroduceRequest, HelloInput>(({ group }) => this.#hello(this.#groups.get(group)?.founding ?? NOTHING)),
       FetchSnapshot: unary<FetchSnapshotRequest, SnapshotPieceInput>((request) => this.#snapshotPiece(request)),
       FetchEntry: unary<FetchEntryRequest, EntryInput>((request) => this.#entry(request)),
       FollowCatalogue: duplex<CatalogueProgress, CatalogueUpdateInput>((stream) => this.#followCatalogue(stream)),
@@ -153,13 +158,13 @@ export class NodeNetwork implements SharedLinks {
     const peer = from as NodeId;
     this.#inbound.add(stream);
     const leaves = this.#visitors.comes(peer, context.metadata('lograft-address'));
-    stream.write(this.#hello(new Uint8Array(0)));
+    stream.write(this.#hello(NOTHING));
     this.#links.get(peer)?.reconnectNow();
     return {
       onMessage: (envelope) => {
         let received: readonly Received[];
         try {
-          received = this.#open(envelope);
+          received = this.#open(envelope, peer);
         } catch (error) {
           log.error({ peer, error: String(error) }, 'malformed message from peer: stream closed');
           stream.cancel(new LograftError('INVALID_REQUEST', String(error)));
@@ -176,12 +181,18 @@ export class NodeNetwork implements SharedLinks {
   }
 
   /** What is for a group that is not here, or not ready, is lost like any other message: it will be repeated. */
-  #open(envelope: Envelope): readonly Received[] {
+  #open(envelope: Envelope, peer: NodeId): readonly Received[] {
     const envelopes = envelope.message === 'parcel' ? (envelope.parcel?.envelopes ?? []) : [envelope];
     return envelopes.flatMap((one) => {
+      if (!this.#groups.has(one.group)) this.#unknownGroup(one.group, peer);
       const events = this.#groups.get(one.group)?.events;
       return events === undefined ? [] : [{ events, message: fromEnvelope(one) }];
     });
+  }
+
+  #unknownGroup(group: string, peer: NodeId): void {
+    const address = this.#links.get(peer)?.address;
+    if (address !== undefined) this.#options.onUnknownGroup(group, peer, address);
   }
 
   #refusal(from: string, to: string): string | undefined {

@@ -1,7 +1,8 @@
 /** Several groups on the same nodes, and topics over all of them. */
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LograftClient } from '../../src/client/index.ts';
-import { Cluster, sleep } from './cluster.ts';
+import { Cluster, finished, freePorts, sleep, spawnLograft } from './cluster.ts';
 
 const GROUPS = 6;
 
@@ -76,6 +77,41 @@ describe('six groups on three nodes', { timeout: 120_000 }, () => {
     await vi.waitFor(async () => expect(await producer.send('orders', { value: 'again' })).toMatchObject({ offset: 0 }), {
       timeout: 5_000,
     });
+  });
+
+  it('take in a node that was not there before, one group at a time', async () => {
+    await client.admin.createTopic('orders', { queues: 6 });
+    const port = await freePorts(1);
+    const address = `127.0.0.1:${port}`;
+    const [first] = cluster.nodes;
+    const members = [`n1=${first?.address}`, `n4=${address}`].flatMap((member) => ['--member', member]);
+    const data = ['--data', join(cluster.directory, 'n4')];
+    const guest = spawnLograft([
+      'broker',
+      '--node-id',
+      'n4',
+      '--listen',
+      address,
+      ...data,
+      ...members,
+      '--routers',
+      cluster.router,
+    ]);
+    const gone = finished(guest);
+    try {
+      for (const group of ['g3', 'g1']) {
+        const added = await cluster.run(['group', 'add-member', 'n4', '--address', address, '--group', group]);
+        expect(`${added.code} ${added.stdout} ${added.stderr}`).toMatch(/^0 group g\d: voters n1, n2, n3, n4/);
+      }
+      const { nodes } = await client.admin.status();
+      const held = nodes.find(({ node }) => node === 'n4')?.status;
+      expect(held?.groups.map(({ group }) => group).sort()).toEqual(['g1', 'g3']);
+    } finally {
+      guest.kill('SIGTERM');
+      await gone;
+    }
+    await using producer = client.producer();
+    await Promise.all(Array.from({ length: 6 }, (_, queue) => producer.send('orders', { queue, value: 'still' })));
   });
 
   it('are there again, with their topics, after all processes were killed', async () => {

@@ -58,9 +58,10 @@ function membership({ nodeId, advertise, members }: BrokerConfig): string[] {
   return problems;
 }
 
-function placement({ members, replicaGroups, replicaFactor, preferredLeader }: BrokerConfig): string[] {
+function placement({ group, members, replicaGroups, replicaFactor, preferredLeader }: BrokerConfig): string[] {
   const problems: string[] = [];
   const count = members.length;
+  if (group.startsWith('.')) problems.push(`group is "${group}": must not begin with a dot`);
   if (replicaFactor > count)
     problems.push(`replicaFactor is ${replicaFactor}: must be at most the number of members, which is ${count}`);
   if (replicaFactor === 0 && count > MOST_REPLICAS)
