@@ -38,7 +38,7 @@ export function toEnvelope(group: string, message: PeerMessage): EnvelopeInput {
   }
 }
 
-/** Throws on what no sound peer sends, and on a parcel: it is to be opened first. */
+/** Throws on what no sound peer sends, and on a parcel (parcel.ts opens it). */
 export function fromEnvelope(envelope: Envelope): PeerMessage {
   const one = envelope as Required<Envelope>;
   switch (envelope.message) {

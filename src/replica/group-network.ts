@@ -4,9 +4,8 @@ import type { Member } from '../raft/configuration.ts';
 import type { PeerMessage } from '../raft/messages.ts';
 import type { Entry, LogPosition, NodeId } from '../raft/types.ts';
 import { LograftError } from '../rpc/error.ts';
-import { toEnvelope } from './envelope.ts';
 import type { PeerLink } from './peer-link.ts';
-import { laneOf, type PeerEvents, type PeerNetwork, type SnapshotPiece } from './peer-network.ts';
+import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
 import type { PeerRequests } from './peer-requests.ts';
 
 /** What the node does for each of its groups. */
@@ -62,7 +61,7 @@ export class GroupNetwork implements PeerNetwork {
   }
 
   send(to: NodeId, message: PeerMessage): void {
-    this.#links.linkTo(to)?.send(laneOf(message), toEnvelope(this.group, message));
+    this.#links.linkTo(to)?.send(this.group, message);
   }
 
   isConnected(peer: NodeId): boolean {

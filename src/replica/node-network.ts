@@ -18,8 +18,8 @@ import { type CallContext, duplex, unary } from '../rpc/handlers.ts';
 import { PeerService } from '../rpc/protos.ts';
 import type { MessageStream, StreamEvents } from '../rpc/stream.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
-import { fromEnvelope } from './envelope.ts';
 import { GroupNetwork, type SharedLinks } from './group-network.ts';
+import { openParcel } from './parcel.ts';
 import { PeerLink } from './peer-link.ts';
 import type { PeerEvents } from './peer-network.ts';
 import { MAX_PIECE_BYTES, PeerRequests } from './peer-requests.ts';
@@ -182,11 +182,10 @@ export class NodeNetwork implements SharedLinks {
 
   /** What is for a group that is not here, or not ready, is lost like any other message: it will be repeated. */
   #open(envelope: Envelope, peer: NodeId): readonly Received[] {
-    const envelopes = envelope.message === 'parcel' ? (envelope.parcel?.envelopes ?? []) : [envelope];
-    return envelopes.flatMap((one) => {
-      if (!this.#groups.has(one.group)) this.#unknownGroup(one.group, peer);
-      const events = this.#groups.get(one.group)?.events;
-      return events === undefined ? [] : [{ events, message: fromEnvelope(one) }];
+    return openParcel(envelope).flatMap(({ group, message }) => {
+      if (!this.#groups.has(group)) this.#unknownGroup(group, peer);
+      const events = this.#groups.get(group)?.events;
+      return events === undefined ? [] : [{ events, message }];
     });
   }
 

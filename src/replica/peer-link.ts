@@ -1,5 +1,6 @@
 /** The way from this node to one other: two lanes, each a stream on a connection of its own. */
 import type { Timer } from '../base/clock.ts';
+import type { PeerMessage } from '../raft/messages.ts';
 import type { NodeId } from '../raft/types.ts';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
@@ -7,7 +8,9 @@ import type { EnvelopeInput } from '../rpc/generated/lograft/internal/v1/Envelop
 import { PeerService } from '../rpc/protos.ts';
 import type { MessageStream } from '../rpc/stream.ts';
 import type { Channel } from '../rpc/transport.ts';
-import type { Lane } from './peer-network.ts';
+import { toEnvelope } from './envelope.ts';
+import { type GroupMessage, packParcel } from './parcel.ts';
+import { type Lane, laneOf } from './peer-network.ts';
 
 /** Between attempts to reach a peer that does not answer. */
 const RETRY_MS = 100;
@@ -54,8 +57,8 @@ export class PeerLink {
   }
 
   /** Dropped when the lane is not open: consensus repeats what matters. */
-  send(lane: Lane, envelope: EnvelopeInput): void {
-    this.#lanes[lane].send(envelope);
+  send(group: string, message: PeerMessage): void {
+    this.#lanes[laneOf(message)].send({ group, message });
   }
 
   /** The peer has just shown that it is there: do not wait for the next attempt. */
@@ -100,7 +103,7 @@ class LaneStream {
   #retry: Timer | undefined;
   #closed = false;
   /** On the control lane: what is sent in this turn of the event loop, to leave as one message. */
-  #parcel: EnvelopeInput[] = [];
+  #parcel: GroupMessage[] = [];
   readonly #collects: boolean;
   open = false;
 
@@ -121,18 +124,17 @@ class LaneStream {
     this.#connect();
   }
 
-  send(envelope: EnvelopeInput): void {
+  send(one: GroupMessage): void {
     if (!this.open) return;
-    if (!this.#collects) return void this.#stream?.write(envelope);
-    this.#parcel.push(envelope);
+    if (!this.#collects) return void this.#stream?.write(toEnvelope(one.group, one.message));
+    this.#parcel.push(one);
     if (this.#parcel.length === 1) this.#environment.clock.soon(() => this.#sendParcel());
   }
 
   #sendParcel(): void {
-    const envelopes = this.#parcel;
+    const messages = this.#parcel;
     this.#parcel = [];
-    if (!this.open || envelopes.length === 0) return;
-    this.#stream?.write(envelopes.length === 1 ? (envelopes[0] as EnvelopeInput) : { parcel: { envelopes } });
+    if (this.open) this.#stream?.write(packParcel(messages));
   }
 
   reconnectNow(): void {
