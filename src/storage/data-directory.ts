@@ -12,6 +12,7 @@ import type { RaftLog, RaftLogEvents } from './raft-log.ts';
 import { segmentNumber } from './segment-header.ts';
 import { openSegmentedLog, type SegmentedLogOptions } from './segmented-log.ts';
 import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import { readAround } from './unreadable.ts';
 
 export interface DataDirectory {
   /** Its lock keeps every other process out. Close it last. */
@@ -58,7 +59,8 @@ async function openStores(
   events: RaftLogEvents,
 ): Promise<Omit<DataDirectory, 'keyed'>> {
   const logDirectory = join(dataDir, 'log');
-  const found = await readIdentity(disk, dataDir, nodeId);
+  const readable = readAround(disk);
+  const found = await readIdentity(readable, dataDir, nodeId);
   const segments = (await disk.list(logDirectory)).filter((name) => segmentNumber(name) !== undefined);
   if (found !== undefined && segments.length === 0) throw lostLog(dataDir, nodeId);
   const snapshots = await openSnapshotStore(disk, join(dataDir, 'snapshots'));
@@ -69,7 +71,7 @@ async function openStores(
     throw lostIdentity(dataDir);
   }
   const identity = found ?? (await createIdentity(disk, dataDir, nodeId, options.randomBytes ?? randomBytes));
-  return { log, snapshots, identity, founding: foundingFile(disk, dataDir), isNew: found === undefined };
+  return { log, snapshots, identity, founding: foundingFile(readable, dataDir), isNew: found === undefined };
 }
 
 function lostLog(dataDir: string, nodeId: NodeId): StorageError {

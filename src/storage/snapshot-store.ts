@@ -19,6 +19,7 @@ import {
 } from './snapshot-file.ts';
 import { encodeSnapshotHeader, type SnapshotInfo, snapshotHeaderBytes } from './snapshot-format.ts';
 import { FileReceiver } from './snapshot-receiver.ts';
+import { readAround } from './unreadable.ts';
 
 export type { SnapshotInfo } from './snapshot-format.ts';
 
@@ -65,7 +66,8 @@ export interface SnapshotReceiver {
 }
 
 /** Opens `directory`, or makes it. Damaged snapshots are removed, with a note: they can be fetched again. */
-export async function openSnapshotStore(disk: Disk, directory: string): Promise<SnapshotStore> {
+export async function openSnapshotStore(machineDisk: Disk, directory: string): Promise<SnapshotStore> {
+  const disk = readAround(machineDisk);
   try {
     await disk.makeDirectory(directory);
     const notes: string[] = [];

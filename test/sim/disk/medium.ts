@@ -52,11 +52,18 @@ export class Medium {
     this.#armedSyncFailures = 0;
   }
 
+  /** Throws EIO where a sector is unreadable. */
+  read({ path, file }: OpenFile, position: number, length: number): Buffer {
+    if (!file.isReadable(position, length)) throw diskError('EIO', path);
+    return file.read(position, length);
+  }
+
   /** Into the page cache. Throws EIO or ENOSPC after a part of it, as a loop around write(2) does. */
   write({ path, file }: OpenFile, position: number, buffers: readonly Uint8Array[]): void {
     assert(Number.isSafeInteger(position) && position >= 0, `not a position: ${position}`);
     const bytes = joined(buffers);
     const place = { path, position, length: bytes.length };
+    if (!file.isWritable(position, bytes.length)) throw diskError('EIO', path);
     const armed = this.#armedWrites.shift();
     if (armed?.kind === 'fail') {
       const written = this.#writeSome(file, position, bytes, this.#random.between(0, bytes.length));

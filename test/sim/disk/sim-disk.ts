@@ -118,6 +118,12 @@ export class SimDisk {
     this.#strikes({ kind: 'sectorZeroed', path, position: position - (position % SECTOR_BYTES) });
   }
 
+  /** Reads of the sector around `position` fail with EIO, and writes of a part of it, until it is written whole. */
+  makeUnreadable(path: string, position: number): void {
+    this.#fileWith(path, position).makeUnreadable(position);
+    this.#strikes({ kind: 'sectorUnreadable', path, position: position - (position % SECTOR_BYTES) });
+  }
+
   /** Clean pages leave the memory: from now on lost and misdirected writes, and those of failed syncs, are seen as what they are. */
   dropCache(): void {
     for (const [, file] of this.#medium.names.files) file.dropCache();

@@ -100,9 +100,9 @@ test('a copy in another place, and one that is cut short, are not taken', async 
   const disk = new MemoryDisk();
   await (await open(disk)).write(at(1), [letters(500)]);
   const { cached } = disk.contents(path(1));
-  disk.files.set(path(2), { path: path(2), cached, durable: cached, pending: [] });
+  disk.files.set(path(2), { path: path(2), cached, durable: cached, pending: [], unreadable: new Set() });
   const short = cached.subarray(0, cached.length - 1);
-  disk.files.set(path(1), { path: path(1), cached: short, durable: short, pending: [] });
+  disk.files.set(path(1), { path: path(1), cached: short, durable: short, pending: [], unreadable: new Set() });
   const after = await open(disk);
   expect(after.list()).toEqual([]);
   expect(after.notes).toEqual([
