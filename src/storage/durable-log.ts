@@ -83,6 +83,8 @@ export class DurableLog implements RaftLog {
       clock,
       seed,
       bytesPerSecond: options.scrubBytesPerSecond,
+      firstPassAfterMs: options.scrubFirstAfterMs,
+      pauseMs: options.scrubPauseMs,
       used: () => this.#start.used,
       end: () => this.#writer.end,
       onDamagedPayload: (damagedIndex, place) => this.#payloadDamaged(damagedIndex, place),

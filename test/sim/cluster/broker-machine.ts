@@ -35,6 +35,8 @@ export class BrokerMachine {
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
   #log: RaftLog | undefined;
+  /** Called when it does not start since nobody knows what its log was: set where that is so. */
+  onRefusal: (() => void) | undefined;
   /** Set while the weather keeps it down. */
   held = false;
   starts = 0;
@@ -124,6 +126,7 @@ export class BrokerMachine {
   exchangeDisk(everybody: BrokerConfig['members']): void {
     this.#config = { ...this.#config, members: everybody };
     this.crash('power');
+    this.onRefusal = undefined;
     this.disk.wipe();
     this.#keyed.wipe();
     this.diskId = undefined;
@@ -159,6 +162,8 @@ export class BrokerMachine {
     const whole = {
       ...options,
       openKeyed: async () => this.#keyed.mount(process),
+      scrubFirstAfterMs: this.#world.weather.scrubPauseMs,
+      scrubPauseMs: this.#world.weather.scrubPauseMs,
       randomBytes: (length: number) => Buffer.from(Array.from({ length }, () => chance.between(0, 255))),
     };
     const opened = await openDataDirectory(disk, dataDir, this.id, whole, witnessedEvents(events, logWitness));
@@ -180,6 +185,11 @@ export class BrokerMachine {
     if (!process.alive) return;
     const { scheduler, trace } = this.#world;
     trace.note(scheduler.nowMs, this.id, () => `exits: ${error instanceof Error ? error.message : String(error)}`);
+    const onRefusal = error instanceof StorageError && error.code === 'DAMAGED_LOG' ? this.onRefusal : undefined;
+    if (onRefusal !== undefined) {
+      this.#end();
+      return onRefusal();
+    }
     const excused = error instanceof StorageError && (error.code === 'IO' || error.code === 'DISK_FULL');
     if (!excused || error instanceof InvariantViolation) return scheduler.fail(error);
     this.#end();

@@ -4,7 +4,8 @@ import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
-import { drawChange, lostMembers } from './member-changes.ts';
+import { LostWrites } from './lost-writes.ts';
+import { drawChange, lostMembers, replacing } from './member-changes.ts';
 import { rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
@@ -14,6 +15,7 @@ export class Nemesis {
   readonly #random: SimRandom;
   /** The one whose disk rots, if any does. */
   readonly #cursed: BrokerMachine;
+  readonly #lostWrites: LostWrites;
   #calm = false;
   /** How often each fault happened. */
   readonly counts = new Map<FaultKind, number>();
@@ -23,6 +25,7 @@ export class Nemesis {
     this.#cluster = cluster;
     this.#random = world.random.fork('nemesis');
     this.#cursed = this.#random.pick(cluster.brokers);
+    this.#lostWrites = new LostWrites(this.#cursed.disk, this.#random);
   }
 
   start(): void {
@@ -90,7 +93,15 @@ export class Nemesis {
       case 'flipBit':
       case 'zeroSector':
       case 'loseSegment':
+      case 'unreadableSector':
+      case 'rotSnapshot':
+      case 'loseSnapshot':
         return rot(kind, this.#cursed.disk, this.#random);
+      case 'loseWrite':
+      case 'misdirectWrite':
+        return this.#loseWrite(kind);
+      case 'loseHead':
+        return this.#loseHead();
       case 'partition':
         return this.#partition();
       case 'isolateLeader':
@@ -116,6 +127,7 @@ export class Nemesis {
 
   #crash(broker: BrokerMachine, kind: 'process' | 'power'): boolean {
     if (!broker.running) return false;
+    if (kind === 'power' && broker === this.#cursed && this.#lostWrites.exposed) return false;
     broker.crash(kind);
     broker.held = true;
     this.#later(0, this.#random.pick([50, 500, 5_000]), () => {
@@ -173,22 +185,64 @@ export class Nemesis {
     return true;
   }
 
-  /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
+  #loseWrite(kind: 'loseWrite' | 'misdirectWrite'): boolean {
+    if (!this.#lostWrites.arm(kind)) return false;
+    // Some time later everybody sees what is on the disk, and not only who starts after a power cut.
+    this.#later(1_000, 5_000, () => {
+      if (!this.#lostWrites.exposed) this.#cursed.disk.dropCache();
+    });
+    return true;
+  }
+
+  /** Nobody knows what such a log was: the node refuses to start, and the operator replaces it. */
+  #loseHead(): boolean {
+    const broker = this.#cursed;
+    if (!this.#canBeLost(broker) || !rot('loseHead', broker.disk, this.#random)) return false;
+    broker.onRefusal = () => {
+      this.#exchangeDisk(broker);
+      this.#replaceLost();
+    };
+    return true;
+  }
+
+  #replaceLost(): void {
+    this.#later(500, 2_000, () => {
+      const configuration = this.#settledConfiguration();
+      const change = configuration && replacing(configuration, this.#cluster.brokers);
+      if (change !== undefined && this.#cluster.operator.pending === 0) {
+        this.#note('operator', `asks for ${JSON.stringify(change)}`);
+        this.#cluster.operator.changeMembers(change);
+      }
+      this.#replaceLost();
+    });
+  }
+
   #wipe(broker: BrokerMachine): boolean {
+    if (!this.#canBeLost(broker)) return false;
+    this.#exchangeDisk(broker);
+    return true;
+  }
+
+  /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
+  #canBeLost(broker: BrokerMachine): boolean {
     const configuration = this.#settledConfiguration();
     if (configuration === undefined || this.#cluster.operator.pending > 0 || !broker.up || broker.held) return false;
     const { voters } = configuration;
     const lost = lostMembers(configuration, this.#cluster.brokers);
-    if (voters.includes(broker.id) && (voters.length < 3 || lost.length > 0)) return false;
+    return !voters.includes(broker.id) || (voters.length >= 3 && lost.length === 0);
+  }
+
+  #exchangeDisk(broker: BrokerMachine): void {
     this.#note(broker.host, 'gets a new disk');
     broker.exchangeDisk(this.#cluster.brokers.map(({ id, address }) => ({ id, address })));
     broker.held = true;
-    this.#later(0, 2_000, () => {
+    const again = (): void => {
       broker.held = false;
       broker.powerOn();
       broker.start();
-    });
-    return true;
+    };
+    if (this.#calm) again();
+    else this.#later(0, 2_000, again);
   }
 
   /** What all members agree on; undefined while they do not. */
