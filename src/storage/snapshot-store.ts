@@ -12,6 +12,7 @@ import {
   isWriting,
   readSnapshotHeader,
   receivingPath,
+  removeIfThere,
   snapshotIndex,
   snapshotPath,
   verifyContent,
@@ -189,7 +190,7 @@ class FileSnapshots implements SnapshotStore {
       for (const index of indexes) {
         if (!this.#infos.delete(index)) continue;
         this.#verified.delete(index);
-        await this.#disk.remove(snapshotPath(this.#directory, index));
+        await removeIfThere(this.#disk, this.#directory, snapshotPath(this.#directory, index));
       }
     });
   }
@@ -247,7 +248,8 @@ class FileSnapshots implements SnapshotStore {
     try {
       return await this.#disk.open(snapshotPath(this.#directory, info.index), { create: false });
     } catch (error) {
-      throw await this.#judged(error, info);
+      const isGone = (error as { code?: unknown }).code === 'ENOENT';
+      throw await this.#judged(isGone ? damagedSnapshot(info.index, 'its file is gone') : error, info);
     }
   }
 
@@ -276,7 +278,7 @@ class FileSnapshots implements SnapshotStore {
     this.#infos.delete(info.index);
     this.#verified.delete(info.index);
     this.notes.push(error.message);
-    await this.#disk.remove(snapshotPath(this.#directory, info.index));
+    await removeIfThere(this.#disk, this.#directory, snapshotPath(this.#directory, info.index));
     return error;
   }
 

@@ -35,7 +35,7 @@ export class BrokerMachine {
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
   #log: RaftLog | undefined;
-  /** Called when it does not start since nobody knows what its log was: set where that is so. */
+  /** Called when it cannot go on with what its disk has lost: set where that is so. */
   onRefusal: (() => void) | undefined;
   /** Set while the weather keeps it down. */
   held = false;
@@ -185,10 +185,12 @@ export class BrokerMachine {
     if (!process.alive) return;
     const { scheduler, trace } = this.#world;
     trace.note(scheduler.nowMs, this.id, () => `exits: ${error instanceof Error ? error.message : String(error)}`);
-    const onRefusal = error instanceof StorageError && error.code === 'DAMAGED_LOG' ? this.onRefusal : undefined;
-    if (onRefusal !== undefined) {
+    const refuses = error instanceof StorageError && (error.code === 'DAMAGED_LOG' || error.code === 'DAMAGED_SNAPSHOT');
+    if (refuses && this.onRefusal !== undefined) {
       this.#end();
-      return onRefusal();
+      this.disk.crash('process');
+      this.#keyed.crash('process');
+      return this.onRefusal();
     }
     const excused = error instanceof StorageError && (error.code === 'IO' || error.code === 'DISK_FULL');
     if (!excused || error instanceof InvariantViolation) return scheduler.fail(error);

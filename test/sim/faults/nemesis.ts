@@ -94,12 +94,13 @@ export class Nemesis {
       case 'zeroSector':
       case 'loseSegment':
       case 'unreadableSector':
-      case 'rotSnapshot':
-      case 'loseSnapshot':
         return rot(kind, this.#cursed.disk, this.#random);
       case 'loseWrite':
       case 'misdirectWrite':
         return this.#loseWrite(kind);
+      case 'rotSnapshot':
+      case 'loseSnapshot':
+        return this.#rotSnapshot(kind);
       case 'loseHead':
         return this.#loseHead();
       case 'partition':
@@ -197,12 +198,24 @@ export class Nemesis {
   /** Nobody knows what such a log was: the node refuses to start, and the operator replaces it. */
   #loseHead(): boolean {
     const broker = this.#cursed;
-    if (!this.#canBeLost(broker) || !rot('loseHead', broker.disk, this.#random)) return false;
-    broker.onRefusal = () => {
+    if (!broker.up || broker.held || !this.#canBeLost(broker) || !rot('loseHead', broker.disk, this.#random)) return false;
+    broker.onRefusal = () => this.#replace(broker);
+    return true;
+  }
+
+  /** A snapshot that is lost stops a node that has not got further since. */
+  #rotSnapshot(kind: 'rotSnapshot' | 'loseSnapshot'): boolean {
+    if (!rot(kind, this.#cursed.disk, this.#random)) return false;
+    this.#cursed.onRefusal = () => this.#replace(this.#cursed);
+    return true;
+  }
+
+  #replace(broker: BrokerMachine): void {
+    broker.held = true;
+    if (this.#calm || this.#canBeLost(broker)) {
       this.#exchangeDisk(broker);
       this.#replaceLost();
-    };
-    return true;
+    } else this.#later(500, 1_000, () => this.#replace(broker));
   }
 
   #replaceLost(): void {
@@ -218,7 +231,7 @@ export class Nemesis {
   }
 
   #wipe(broker: BrokerMachine): boolean {
-    if (!this.#canBeLost(broker)) return false;
+    if (!broker.up || broker.held || !this.#canBeLost(broker)) return false;
     this.#exchangeDisk(broker);
     return true;
   }
@@ -226,7 +239,7 @@ export class Nemesis {
   /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
   #canBeLost(broker: BrokerMachine): boolean {
     const configuration = this.#settledConfiguration();
-    if (configuration === undefined || this.#cluster.operator.pending > 0 || !broker.up || broker.held) return false;
+    if (configuration === undefined || this.#cluster.operator.pending > 0) return false;
     const { voters } = configuration;
     const lost = lostMembers(configuration, this.#cluster.brokers);
     return !voters.includes(broker.id) || (voters.length >= 3 && lost.length === 0);

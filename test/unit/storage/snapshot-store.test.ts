@@ -234,3 +234,14 @@ test('whatever crashes interrupt it, receiving goes on from what is durable, and
   );
   await fc.assert(property, { numRuns: 60 });
 });
+
+test('one whose file is gone is damaged like any other, and its removal does not fail', async () => {
+  const disk = new MemoryDisk();
+  const store = await open(disk);
+  for (const index of [1, 2]) await store.write(at(index), [letters(500)]);
+  disk.files.delete(path(1));
+  disk.files.delete(path(2));
+  await expect(store.read(at(1).index, 0, 10)).rejects.toMatchObject({ code: 'DAMAGED_SNAPSHOT' });
+  await store.remove([at(2).index]);
+  expect(store.list()).toEqual([]);
+});
