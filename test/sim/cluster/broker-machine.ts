@@ -1,6 +1,5 @@
 /** A machine that runs a broker: its disk outlives the processes. */
 import type { Logger } from 'pino';
-import { InvariantViolation } from '../../../src/base/assert.ts';
 import { type Broker, startBroker } from '../../../src/broker/broker.ts';
 import { BROKER_DEFAULTS, type BrokerConfig } from '../../../src/broker/broker-config.ts';
 import type { BrokerEnvironment } from '../../../src/broker/broker-environment.ts';
@@ -35,8 +34,8 @@ export class BrokerMachine {
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
   #log: RaftLog | undefined;
-  /** Called when it cannot go on with what its disk has lost: set where that is so. */
-  onRefusal: (() => void) | undefined;
+  /** Asked when it cannot go on with what its disk has: whether that had to be so. Whoever says yes sees to it. */
+  onRefusal: (error: StorageError) => boolean = () => false;
   /** Set while the weather keeps it down. */
   held = false;
   starts = 0;
@@ -126,7 +125,6 @@ export class BrokerMachine {
   exchangeDisk(everybody: BrokerConfig['members']): void {
     this.#config = { ...this.#config, members: everybody };
     this.crash('power');
-    this.onRefusal = undefined;
     this.disk.wipe();
     this.#keyed.wipe();
     this.diskId = undefined;
@@ -185,18 +183,14 @@ export class BrokerMachine {
     if (!process.alive) return;
     const { scheduler, trace } = this.#world;
     trace.note(scheduler.nowMs, this.id, () => `exits: ${error instanceof Error ? error.message : String(error)}`);
-    const refuses = error instanceof StorageError && (error.code === 'DAMAGED_LOG' || error.code === 'DAMAGED_SNAPSHOT');
-    if (refuses && this.onRefusal !== undefined) {
-      this.#end();
-      this.disk.crash('process');
-      this.#keyed.crash('process');
-      return this.onRefusal();
-    }
-    const excused = error instanceof StorageError && (error.code === 'IO' || error.code === 'DISK_FULL');
-    if (!excused || error instanceof InvariantViolation) return scheduler.fail(error);
+    if (!(error instanceof StorageError)) return scheduler.fail(error);
     this.#end();
     this.disk.crash('process');
     this.#keyed.crash('process');
+    if (error.code !== 'IO' && error.code !== 'DISK_FULL') {
+      if (!this.onRefusal(error)) scheduler.fail(error);
+      return;
+    }
     scheduler.at(scheduler.nowMs + RESTART_AFTER_FAILURE_MS, 'restart', () => {
       if (!this.held) this.start();
     });

@@ -1,12 +1,13 @@
 /** Makes the weather: draws faults, and ends each after a while. */
 import type { Configuration } from '../../../src/raft/configuration.ts';
+import type { StorageError } from '../../../src/storage/errors.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { LostWrites } from './lost-writes.ts';
 import { drawChange, lostMembers, replacing } from './member-changes.ts';
-import { rot } from './rot.ts';
+import { hasHead, rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
 export class Nemesis {
@@ -26,6 +27,7 @@ export class Nemesis {
     this.#random = world.random.fork('nemesis');
     this.#cursed = this.#random.pick(cluster.brokers);
     this.#lostWrites = new LostWrites(this.#cursed.disk, this.#random);
+    this.#cursed.onRefusal = (error) => this.#refuses(error);
   }
 
   start(): void {
@@ -94,13 +96,12 @@ export class Nemesis {
       case 'zeroSector':
       case 'loseSegment':
       case 'unreadableSector':
+      case 'rotSnapshot':
+      case 'loseSnapshot':
         return rot(kind, this.#cursed.disk, this.#random);
       case 'loseWrite':
       case 'misdirectWrite':
         return this.#loseWrite(kind);
-      case 'rotSnapshot':
-      case 'loseSnapshot':
-        return this.#rotSnapshot(kind);
       case 'loseHead':
         return this.#loseHead();
       case 'partition':
@@ -195,19 +196,21 @@ export class Nemesis {
     return true;
   }
 
-  /** Nobody knows what such a log was: the node refuses to start, and the operator replaces it. */
+  /** Nobody knows what such a log was: the node must refuse to start. */
   #loseHead(): boolean {
-    const broker = this.#cursed;
-    if (!broker.up || broker.held || !this.#canBeLost(broker) || !rot('loseHead', broker.disk, this.#random)) return false;
-    broker.onRefusal = () => this.#replace(broker);
-    return true;
+    return (
+      this.#cursed.up && !this.#cursed.held && this.#canBeLost(this.#cursed) && rot('loseHead', this.#cursed.disk, this.#random)
+    );
   }
 
-  /** A snapshot that is lost stops a node that has not got further since. */
-  #rotSnapshot(kind: 'rotSnapshot' | 'loseSnapshot'): boolean {
-    if (!rot(kind, this.#cursed.disk, this.#random)) return false;
-    this.#cursed.onRefusal = () => this.#replace(this.#cursed);
-    return true;
+  /** Where the disk has lost what a node cannot be without, the operator replaces it. */
+  #refuses({ code }: StorageError): boolean {
+    const expected =
+      code === 'DAMAGED_LOG'
+        ? this.counts.has('loseHead') && !hasHead(this.#cursed.disk)
+        : code === 'DAMAGED_SNAPSHOT' && (this.counts.has('rotSnapshot') || this.counts.has('loseSnapshot'));
+    if (expected) this.#replace(this.#cursed);
+    return expected;
   }
 
   #replace(broker: BrokerMachine): void {

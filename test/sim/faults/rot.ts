@@ -18,12 +18,16 @@ interface Target {
 
 /** False when there is nothing to damage yet. */
 export function rot(kind: RotKind, disk: SimDisk, random: SimRandom): boolean {
-  if (kind === 'loseHead') return lose(disk, disk.files().includes(HEAD) ? [HEAD] : [], random);
+  if (kind === 'loseHead') return lose(disk, hasHead(disk) ? [HEAD] : [], random);
   if (kind === 'loseSnapshot') return lose(disk, paths(snapshots(disk)), random);
   if (kind === 'rotSnapshot')
     return spoil(disk, random.pick(['flipBit', 'zeroSector', 'unreadableSector']), snapshots(disk), random);
   if (kind === 'loseSegment') return lose(disk, paths(attestedSegments(disk)), random);
   return spoil(disk, kind, attestedSegments(disk), random);
+}
+
+export function hasHead(disk: SimDisk): boolean {
+  return disk.files().includes(HEAD);
 }
 
 /** Segments that hold units, oldest first. */
