@@ -318,18 +318,12 @@ class Cursor {
   }
 
   bytes(): Buffer {
-    const length = this.number();
-    const from = this.#at;
-    if (length > this.#end - from) throw damaged();
-    this.#at = from + length;
+    const from = this.#passLengthDelimited();
     return this.#buffer.subarray(from, this.#at);
   }
 
   inner(): Cursor {
-    const length = this.number();
-    const from = this.#at;
-    if (length > this.#end - from) throw damaged();
-    this.#at = from + length;
+    const from = this.#passLengthDelimited();
     return new Cursor(this.#buffer, from, this.#at);
   }
 
@@ -340,6 +334,16 @@ class Cursor {
     else if (wire === 1 || wire === 5) this.#at += wire === 1 ? 8 : 4;
     else throw damaged();
     if (this.#at > this.#end) throw damaged();
+  }
+
+  /** Where its bytes begin. */
+  #passLengthDelimited(): number {
+    const length = this.number();
+    const from = this.#at;
+    // A negative one would lead back, and round for ever.
+    if (length < 0 || length > this.#end - from) throw damaged();
+    this.#at = from + length;
+    return from;
   }
 }
 

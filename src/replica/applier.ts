@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { toError } from '../base/to-error.ts';
 import { type Entry, type LogIndex, logIndex } from '../raft/types.ts';
+import { lostSnapshot } from '../storage/errors.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
 import { isDamagedEntry, isTrimmed } from './log-errors.ts';
@@ -95,6 +96,7 @@ export class Applier<Result> {
     const { index } = log.base;
     // A state ahead of its log would be, after a crash, one that follows from nothing.
     if (!(await whenDurable(index)) || this.#stopped) return;
+    if (!snapshots.list().some((info) => info.index === index)) throw lostSnapshot(index);
     await stateMachine.restore(snapshots.content(index));
     onRound();
   }

@@ -14,3 +14,8 @@ export function isRefusalOfDisk(error: unknown): error is StorageError {
 export function isDamagedEntry(error: unknown): boolean {
   return error instanceof StorageError && error.code === 'DAMAGED_ENTRY';
 }
+
+/** It was dropped: another member has it, or makes it again. */
+export function isDamagedSnapshot(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'DAMAGED_SNAPSHOT';
+}

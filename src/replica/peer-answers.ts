@@ -2,7 +2,7 @@
 import type { Entry, LogIndex, Term } from '../raft/types.ts';
 import type { RaftLog } from '../storage/raft-log.ts';
 import type { SnapshotStore } from '../storage/snapshot-store.ts';
-import { isDamagedEntry, isTrimmed } from './log-errors.ts';
+import { isDamagedEntry, isDamagedSnapshot, isTrimmed } from './log-errors.ts';
 import type { SnapshotPiece } from './peer-network.ts';
 
 /** The entry with this index and term is the same on whoever has it (Log Matching, paper 5.3). */
@@ -30,7 +30,7 @@ export async function snapshotPiece(
     const content = await snapshots.read(index, position, maxBytes);
     return { content, totalBytes: info.bytes, crc: info.crc, configuration: info.configuration };
   } catch (error) {
-    if (isTrimmed(error)) return undefined;
+    if (isTrimmed(error) || isDamagedSnapshot(error)) return undefined;
     throw error;
   }
 }

@@ -120,6 +120,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       logger,
       hasRoom: () => this.writable,
+      hasSnapshot: () => log.base.index === 0 || snapshots.list().some(({ index }) => index === log.base.index),
       onChanged: (fitness) => this.#loop.step({ type: 'fitness', fitness }),
     });
     this.#appends = new AppendSender({

@@ -1,4 +1,4 @@
-/** Judges how well this node would lead: by what its disk has damaged, how long it takes, and whether it has room. */
+/** Judges how well this node would lead: by what its disk has damaged or lost, how long it takes, and whether it has room. */
 import type { Logger } from 'pino';
 import type { Clock } from '../base/clock.ts';
 import type { Fitness } from '../raft/state.ts';
@@ -10,6 +10,8 @@ export interface WellBeingOptions {
   readonly disk: DiskWatch;
   readonly clock: Clock;
   readonly hasRoom: () => boolean;
+  /** Whether it can give those that are far behind what its log begins with. */
+  readonly hasSnapshot: () => boolean;
   readonly logger: Logger;
   readonly onChanged: (fitness: Fitness) => void;
 }
@@ -39,9 +41,11 @@ export class WellBeing {
   }
 
   #judge(): [Fitness, string | undefined] {
-    const { repairs, disk, clock, hasRoom } = this.#options;
+    const { repairs, disk, clock, hasRoom, hasSnapshot } = this.#options;
     if (repairs.damaged > 0) return ['unfit', `${repairs.damaged} entries are damaged`];
     if (disk.isStalled(clock.nowMs())) return ['unfit', 'the disk stalls'];
+    // Until the log is cut the next time: if nobody has it, somebody must lead that far.
+    if (!hasSnapshot()) return ['reluctant', 'the snapshot that the log begins with is lost'];
     return hasRoom() ? ['fit', undefined] : ['reluctant', 'the disk is full'];
   }
 }

@@ -5,6 +5,8 @@ const WIRE_FIXED64 = 1;
 const WIRE_BYTES = 2;
 const WIRE_FIXED32 = 5;
 const MAX_VARINT_BYTES = 10;
+/** A longer one says nothing that a shorter could not: some decoders take it, and others for a negative number. */
+const MAX_LENGTH_BYTES = 5;
 const MALFORMED = -1;
 
 /**
@@ -24,7 +26,7 @@ export function countRecords(records: Uint8Array): number {
       if (at === MALFORMED) return MALFORMED;
       continue;
     }
-    const start = skipVarint(records, at + 1, end);
+    const start = skipLength(records, at + 1, end);
     if (start === MALFORMED) return MALFORMED;
     const stop = start + lengthAt(records, at + 1, start);
     if (stop > end || !isRecord(records, start, stop)) return MALFORMED;
@@ -45,7 +47,7 @@ function isRecord(bytes: Uint8Array, from: number, end: number): boolean {
     if (number === 3 ? wire !== WIRE_VARINT : number <= 4 && wire !== WIRE_BYTES) return false;
     const next = skipField(bytes, at, end);
     if (next === MALFORMED) return false;
-    if (number === 4 && !isHeader(bytes, skipVarint(bytes, at + 1, end), next)) return false;
+    if (number === 4 && !isHeader(bytes, skipLength(bytes, skipVarint(bytes, at, end), end), next)) return false;
     at = next;
   }
   return true;
@@ -82,7 +84,7 @@ function skipField(bytes: Uint8Array, at: number, end: number): number {
   if (wire === WIRE_VARINT) return skipVarint(bytes, value, end);
   let next = MALFORMED;
   if (wire === WIRE_BYTES) {
-    const start = skipVarint(bytes, value, end);
+    const start = skipLength(bytes, value, end);
     if (start === MALFORMED) return MALFORMED;
     next = start + lengthAt(bytes, value, start);
   } else if (wire === WIRE_FIXED64) next = value + 8;
@@ -90,8 +92,12 @@ function skipField(bytes: Uint8Array, at: number, end: number): number {
   return next > end ? MALFORMED : next;
 }
 
-function skipVarint(bytes: Uint8Array, from: number, end: number): number {
-  const last = Math.min(end, from + MAX_VARINT_BYTES);
+function skipLength(bytes: Uint8Array, from: number, end: number): number {
+  return skipVarint(bytes, from, end, MAX_LENGTH_BYTES);
+}
+
+function skipVarint(bytes: Uint8Array, from: number, end: number, maxBytes = MAX_VARINT_BYTES): number {
+  const last = Math.min(end, from + maxBytes);
   for (let at = from; at < last; at += 1) {
     if ((bytes[at] as number) < 0x80) return at + 1;
   }

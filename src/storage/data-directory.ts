@@ -13,6 +13,7 @@ import type { RaftLog, RaftLogEvents } from './raft-log.ts';
 import { segmentNumber } from './segment-header.ts';
 import { openSegmentedLog, type SegmentedLogOptions } from './segmented-log.ts';
 import { openSnapshotStore, type SnapshotStore } from './snapshot-store.ts';
+import { readAround } from './unreadable.ts';
 
 /** What one group keeps on a node. */
 export interface GroupStorage {
@@ -50,9 +51,10 @@ export async function openDataDirectory(
   // The lock comes first: all that follows may be done by one process at a time.
   const keyed = await (options.openKeyed ?? openLevelState)(join(dataDir, 'state'));
   try {
-    const found = await readIdentity(disk, dataDir, nodeId);
+    const readable = readAround(disk);
+    const found = await readIdentity(readable, dataDir, nodeId);
     await disk.makeDirectory(dataDir);
-    const groups = await openGroupLedger(disk, dataDir, found === undefined);
+    const groups = await openGroupLedger(readable, dataDir, found === undefined);
     // Last: from then on this disk has a name, and everything that it promises under it can be missed.
     const identity = found ?? (await createIdentity(disk, dataDir, nodeId, options.randomBytes ?? randomBytes));
     return {

@@ -9,7 +9,7 @@ import { LogView } from './log-view.ts';
 import { LogWriter } from './log-writer.ts';
 import { Preallocation } from './preallocation.ts';
 import type { LogRecovery, RaftLog, RaftLogEvents } from './raft-log.ts';
-import type { RecoveredLog } from './recovery.ts';
+import type { RecoveredLog } from './recovered-log.ts';
 import { mismatch, writePayload } from './repair-entry.ts';
 import { Scrubber } from './scrubber.ts';
 import { logSeed } from './segment-header.ts';
@@ -83,6 +83,8 @@ export class DurableLog implements RaftLog {
       clock,
       seed,
       bytesPerSecond: options.scrubBytesPerSecond,
+      firstPassAfterMs: options.scrubFirstAfterMs,
+      pauseMs: options.scrubPauseMs,
       used: () => this.#start.used,
       end: () => this.#writer.end,
       onDamagedPayload: (damagedIndex, place) => this.#payloadDamaged(damagedIndex, place),

@@ -70,6 +70,15 @@ export function trimmed(index: number, baseIndex: number): StorageError {
   return new StorageError('TRIMMED', `entry ${index} was dropped: the log begins after ${baseIndex}. A snapshot has what it did.`);
 }
 
+/** The node can neither go on from its log nor from its state. */
+export function lostSnapshot(index: number): StorageError {
+  const what = `the log begins after entry ${index}: what came before is in a snapshot that is lost, and not in the state`;
+  return new StorageError(
+    'DAMAGED_SNAPSHOT',
+    `${what}. Nothing was changed. Give the node an empty data directory and replace it in its group.`,
+  );
+}
+
 export function toStorageError(error: unknown, doing: string): StorageError {
   if (error instanceof StorageError) return error;
   const reason = error instanceof Error ? error.message : String(error);

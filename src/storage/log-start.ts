@@ -91,8 +91,9 @@ export class LogStart {
 
   async #removeBefore(number: number): Promise<void> {
     for (let first = this.#used[0]; first !== undefined && first.number < number; first = this.#used[0]) {
-      await this.#options.disk.remove(first.path);
+      // Nobody looks for it any more, who would find it gone.
       this.#used.shift();
+      await this.#options.disk.remove(first.path);
       this.#options.onRemoved(first);
     }
     assert(this.#used.length > 0, 'the current segment is never removed');

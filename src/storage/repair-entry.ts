@@ -21,11 +21,17 @@ export function mismatch(entry: Entry, term: Term, { kind, payloadBytes, crc }: 
     : damagedEntry(index, `what is to repair it is not the entry that was written: ${differs}`);
 }
 
+/** More than any block of a file system: what the page of a bad sector holds cannot be read either. */
+const NEIGHBOURHOOD_BYTES = 64 * 1024;
+
 /** Writes the payload where it was. Half of it is as damaged as before, whatever interrupts it. */
 export async function writePayload(disk: Disk, directory: string, { payload }: Entry, place: EntryPosition): Promise<void> {
   if (payload.byteLength === 0) return;
   const file = await disk.open(segmentPath(directory, place.segment), { create: false });
   try {
+    // Shows which sectors at its edges cannot be read, and have to be written whole.
+    const from = Math.max(0, place.position - NEIGHBOURHOOD_BYTES);
+    await file.read(from, place.position + payload.byteLength + NEIGHBOURHOOD_BYTES - from);
     await file.writeDurably(place.position, [payload]);
   } finally {
     await file.close();

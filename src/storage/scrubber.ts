@@ -17,14 +17,15 @@ import {
 } from './unit-format.ts';
 
 const PIECE_BYTES = 256 * 1024;
-const FIRST_PASS_AFTER_MS = 60_000;
-/** Between two passes: a log that is short is not read all the time. */
-const PAUSE_MS = 60_000;
 
 export interface ScrubberOptions {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly bytesPerSecond: number;
+  /** Before the first pass. */
+  readonly firstPassAfterMs: number;
+  /** Between two passes: a log that is short is not read all the time. */
+  readonly pauseMs: number;
   readonly seed: number;
   /** Segments that hold units now, oldest first. */
   readonly used: () => readonly UsedSegment[];
@@ -59,11 +60,12 @@ export class Scrubber {
   }
 
   async #work(): Promise<void> {
+    const { firstPassAfterMs, pauseMs } = this.#options;
     try {
-      await this.#rests(FIRST_PASS_AFTER_MS);
+      await this.#rests(firstPassAfterMs);
       while (!this.#stopped) {
         await this.#pass();
-        await this.#rests(PAUSE_MS);
+        await this.#rests(pauseMs);
       }
     } catch (error) {
       if (!this.#stopped) this.#options.onFailed(error);

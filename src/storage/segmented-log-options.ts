@@ -21,6 +21,10 @@ export interface SegmentedLogOptions {
   readonly sealAfterMs?: number | undefined;
   /** What the scrubber reads, to find rot while other replicas still have what it took. 0: it does not run. Default 8 MiB. */
   readonly scrubBytesPerSecond?: number | undefined;
+  /** From the start to its first pass. Default a minute. */
+  readonly scrubFirstAfterMs?: number | undefined;
+  /** Between two passes. Default a minute. */
+  readonly scrubPauseMs?: number | undefined;
   /** For rests of the preallocation and the scrubber, and for sealing. Default: the machine's. */
   readonly clock?: Clock | undefined;
   /** Chance, for the log's id. Default: the machine's. */
@@ -43,6 +47,8 @@ export function checkOptions(options: SegmentedLogOptions): CheckedOptions {
     maxLogBytes: options.maxLogBytes ?? Number.MAX_SAFE_INTEGER,
     sealAfterMs: options.sealAfterMs ?? 1_000,
     scrubBytesPerSecond: options.scrubBytesPerSecond ?? 8 * MIB,
+    scrubFirstAfterMs: options.scrubFirstAfterMs ?? 60_000,
+    scrubPauseMs: options.scrubPauseMs ?? 60_000,
     clock: options.clock ?? systemClock,
     randomBytes: options.randomBytes ?? randomBytes,
   };
@@ -54,6 +60,8 @@ export function checkOptions(options: SegmentedLogOptions): CheckedOptions {
   within('maxLogBytes', checked.maxLogBytes, segmentBytes, Number.MAX_SAFE_INTEGER);
   within('sealAfterMs', checked.sealAfterMs, 0, Number.MAX_SAFE_INTEGER);
   within('scrubBytesPerSecond', checked.scrubBytesPerSecond, 0, Number.MAX_SAFE_INTEGER);
+  within('scrubFirstAfterMs', checked.scrubFirstAfterMs, 0, Number.MAX_SAFE_INTEGER);
+  within('scrubPauseMs', checked.scrubPauseMs, 0, Number.MAX_SAFE_INTEGER);
   return checked;
 }
 

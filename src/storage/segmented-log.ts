@@ -10,6 +10,7 @@ import { recoverLog } from './recovery.ts';
 import { type FoundLog, findLog } from './segment-files.ts';
 import { grownSegmentBytes } from './segment-header.ts';
 import { type CheckedOptions, checkOptions, type SegmentedLogOptions } from './segmented-log-options.ts';
+import { readAround } from './unreadable.ts';
 
 export type { SegmentedLogOptions } from './segmented-log-options.ts';
 
@@ -26,11 +27,12 @@ export async function openSegmentedLog(
   events: RaftLogEvents,
 ): Promise<RaftLog> {
   const checked = checkOptions(options);
+  const readable = readAround(disk);
   try {
-    await disk.makeDirectory(directory);
-    const found = (await findLog(disk, directory)) ?? (await createLog(disk, directory, checked));
-    const recovered = await recoverLog({ disk, directory, found, segmentBytes: checked.segmentBytes });
-    return new DurableLog({ disk, directory, options: checked, events, recovered });
+    await readable.makeDirectory(directory);
+    const found = (await findLog(readable, directory)) ?? (await createLog(readable, directory, checked));
+    const recovered = await recoverLog({ disk: readable, directory, found, segmentBytes: checked.segmentBytes });
+    return new DurableLog({ disk: readable, directory, options: checked, events, recovered });
   } catch (error) {
     throw toStorageError(error, `opening the log in ${directory}`);
   }

@@ -12,6 +12,7 @@ import {
   isWriting,
   readSnapshotHeader,
   receivingPath,
+  removeIfThere,
   snapshotIndex,
   snapshotPath,
   verifyContent,
@@ -19,6 +20,7 @@ import {
 } from './snapshot-file.ts';
 import { encodeSnapshotHeader, type SnapshotInfo, snapshotHeaderBytes } from './snapshot-format.ts';
 import { FileReceiver } from './snapshot-receiver.ts';
+import { readAround } from './unreadable.ts';
 
 export type { SnapshotInfo } from './snapshot-format.ts';
 
@@ -65,7 +67,8 @@ export interface SnapshotReceiver {
 }
 
 /** Opens `directory`, or makes it. Damaged snapshots are removed, with a note: they can be fetched again. */
-export async function openSnapshotStore(disk: Disk, directory: string): Promise<SnapshotStore> {
+export async function openSnapshotStore(machineDisk: Disk, directory: string): Promise<SnapshotStore> {
+  const disk = readAround(machineDisk);
   try {
     await disk.makeDirectory(directory);
     const notes: string[] = [];
@@ -187,7 +190,7 @@ class FileSnapshots implements SnapshotStore {
       for (const index of indexes) {
         if (!this.#infos.delete(index)) continue;
         this.#verified.delete(index);
-        await this.#disk.remove(snapshotPath(this.#directory, index));
+        await removeIfThere(this.#disk, this.#directory, snapshotPath(this.#directory, index));
       }
     });
   }
@@ -245,7 +248,8 @@ class FileSnapshots implements SnapshotStore {
     try {
       return await this.#disk.open(snapshotPath(this.#directory, info.index), { create: false });
     } catch (error) {
-      throw await this.#judged(error, info);
+      const isGone = (error as { code?: unknown }).code === 'ENOENT';
+      throw await this.#judged(isGone ? damagedSnapshot(info.index, 'its file is gone') : error, info);
     }
   }
 
@@ -274,7 +278,7 @@ class FileSnapshots implements SnapshotStore {
     this.#infos.delete(info.index);
     this.#verified.delete(info.index);
     this.notes.push(error.message);
-    await this.#disk.remove(snapshotPath(this.#directory, info.index));
+    await removeIfThere(this.#disk, this.#directory, snapshotPath(this.#directory, info.index));
     return error;
   }
 

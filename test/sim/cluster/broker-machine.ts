@@ -1,6 +1,5 @@
 /** A machine that runs a broker: its disk outlives the processes. */
 import type { Logger } from 'pino';
-import { InvariantViolation } from '../../../src/base/assert.ts';
 import { type Broker, startBroker } from '../../../src/broker/broker.ts';
 import { BROKER_DEFAULTS, type BrokerConfig } from '../../../src/broker/broker-config.ts';
 import type { BrokerEnvironment } from '../../../src/broker/broker-environment.ts';
@@ -35,6 +34,8 @@ export class BrokerMachine {
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
   #log: RaftLog | undefined;
+  /** Asked when it cannot go on with what its disk has: whether that had to be so. Whoever says yes sees to it. */
+  onRefusal: (error: StorageError) => boolean = () => false;
   /** Set while the weather keeps it down. */
   held = false;
   starts = 0;
@@ -159,8 +160,10 @@ export class BrokerMachine {
     return {
       ...directory,
       openGroup: async (group, options, events) => {
+        const { scrubPauseMs } = this.#world.weather;
+        const settings = { ...options, randomBytes, scrubFirstAfterMs: scrubPauseMs, scrubPauseMs };
         const logWitness = witness.logOf(this.id, () => process.alive);
-        const opened = await directory.openGroup(group, { ...options, randomBytes }, witnessedEvents(events, logWitness));
+        const opened = await directory.openGroup(group, settings, witnessedEvents(events, logWitness));
         witness.opened(this.id, opened.log.restored);
         this.#log = opened.log;
         return { ...opened, log: new ObservedLog(opened.log, logWitness) };
@@ -179,11 +182,14 @@ export class BrokerMachine {
     if (!process.alive) return;
     const { scheduler, trace } = this.#world;
     trace.note(scheduler.nowMs, this.id, () => `exits: ${error instanceof Error ? error.message : String(error)}`);
-    const excused = error instanceof StorageError && (error.code === 'IO' || error.code === 'DISK_FULL');
-    if (!excused || error instanceof InvariantViolation) return scheduler.fail(error);
+    if (!(error instanceof StorageError)) return scheduler.fail(error);
     this.#end();
     this.disk.crash('process');
     this.#keyed.crash('process');
+    if (error.code !== 'IO' && error.code !== 'DISK_FULL') {
+      if (!this.onRefusal(error)) scheduler.fail(error);
+      return;
+    }
     scheduler.at(scheduler.nowMs + RESTART_AFTER_FAILURE_MS, 'restart', () => {
       if (!this.held) this.start();
     });

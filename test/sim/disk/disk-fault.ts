@@ -23,6 +23,7 @@ export type DiskFault =
   | ({ readonly kind: 'writeMisdirected'; readonly toPath: string; readonly toPosition: number } & Place)
   | { readonly kind: 'bitFlipped'; readonly path: string; readonly position: number; readonly bit: number }
   | { readonly kind: 'sectorZeroed'; readonly path: string; readonly position: number }
+  | { readonly kind: 'sectorUnreadable'; readonly path: string; readonly position: number }
   | { readonly kind: 'cacheDropped' }
   | { readonly kind: 'fileLost'; readonly path: string }
   | { readonly kind: 'wiped'; readonly files: number };
@@ -65,6 +66,8 @@ export function describeFault(fault: DiskFault): string {
       return `flips bit ${fault.bit} at ${fault.position} of ${fault.path}`;
     case 'sectorZeroed':
       return `zeroes the sector at ${fault.position} of ${fault.path}`;
+    case 'sectorUnreadable':
+      return `cannot read the sector at ${fault.position} of ${fault.path} any more`;
     case 'cacheDropped':
       return 'has its page cache dropped';
     case 'fileLost':

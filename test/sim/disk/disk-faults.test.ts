@@ -39,6 +39,24 @@ function images({ disk }: Machine, path = PATH): string {
   return `${letters(disk.cachedBytes(path))} ${letters(disk.durableBytes(path))}`;
 }
 
+describe('an unreadable sector', () => {
+  it('fails reads, and writes of a part of it, until it is written whole and that is durable', async () => {
+    const { machine, disk, file } = await started();
+    machine.disk.makeUnreadable(PATH, SECTOR_BYTES + 10);
+    await expect(machine.finish(file.read(0, 4 * SECTOR_BYTES))).rejects.toMatchObject({ code: 'EIO' });
+    await expect(machine.finish(file.read(2 * SECTOR_BYTES - 1, 1))).rejects.toMatchObject({ code: 'EIO' });
+    await expect(machine.finish(disk.readFile(PATH))).rejects.toMatchObject({ code: 'EIO' });
+    expect(letters(await machine.finish(file.read(2 * SECTOR_BYTES, SECTOR_BYTES)))).toBe('a');
+    await expect(machine.finish(file.write(SECTOR_BYTES + 1, [sectors('b')]))).rejects.toMatchObject({ code: 'EIO' });
+    await machine.finish(file.write(SECTOR_BYTES, [sectors('b')]));
+    expect(letters(await machine.finish(file.read(0, 4 * SECTOR_BYTES)))).toBe('abaa');
+    await machine.finish(file.sync());
+    machine.crash('power');
+    const again = await machine.finish(machine.disk.mount(machine.process).open(PATH, { create: false }));
+    expect(letters(await machine.finish(again.read(0, 4 * SECTOR_BYTES)))).toBe('abaa');
+  });
+});
+
 describe('a failed sync', () => {
   it('fails once; what it should have written is called clean, and no later sync makes it durable', async () => {
     const { machine, file } = await started();

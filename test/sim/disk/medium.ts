@@ -13,7 +13,21 @@ export interface WrongPlace {
   readonly position?: number | undefined;
 }
 
-type ArmedWrite = { readonly kind: 'fail' } | { readonly kind: 'lose' } | { readonly kind: 'misdirect'; readonly to: WrongPlace };
+/** A write that is about to be done. */
+export interface WriteInSight {
+  readonly path: string;
+  readonly position: number;
+  readonly bytes: Buffer;
+}
+
+/** Whether a write is the one to strike. Asked of each until it is. */
+export type Aim = (write: WriteInSight) => boolean;
+
+type ArmedWrite = { readonly aim?: Aim | undefined } & (
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'lose' }
+  | { readonly kind: 'misdirect'; readonly to: WrongPlace }
+);
 
 /** A file, under the name by which it was opened. */
 export interface OpenFile {
@@ -26,7 +40,7 @@ export class Medium {
   capacityBytes = Number.MAX_SAFE_INTEGER;
   readonly #random: SimRandom;
   readonly #onFault: (fault: DiskFault) => void;
-  /** Each strikes one write, the first of them the next one. */
+  /** Each strikes one write, the first of them the next one that is aimed at. */
   #armedWrites: ArmedWrite[] = [];
   #armedSyncFailures = 0;
 
@@ -52,12 +66,19 @@ export class Medium {
     this.#armedSyncFailures = 0;
   }
 
+  /** Throws EIO where a sector is unreadable. */
+  read({ path, file }: OpenFile, position: number, length: number): Buffer {
+    if (!file.isReadable(position, length)) throw diskError('EIO', path);
+    return file.read(position, length);
+  }
+
   /** Into the page cache. Throws EIO or ENOSPC after a part of it, as a loop around write(2) does. */
   write({ path, file }: OpenFile, position: number, buffers: readonly Uint8Array[]): void {
     assert(Number.isSafeInteger(position) && position >= 0, `not a position: ${position}`);
     const bytes = joined(buffers);
     const place = { path, position, length: bytes.length };
-    const armed = this.#armedWrites.shift();
+    if (!file.isWritable(position, bytes.length)) throw diskError('EIO', path);
+    const armed = this.#takeArmed({ path, position, bytes });
     if (armed?.kind === 'fail') {
       const written = this.#writeSome(file, position, bytes, this.#random.between(0, bytes.length));
       this.#onFault({ kind: 'writeFailed', written, ...place });
@@ -104,6 +125,11 @@ export class Medium {
       sectors.lost += counts.lost;
     }
     this.#onFault({ kind: 'powerCut', profile, sectors, names: { kept, undone: unsettled - kept } });
+  }
+
+  #takeArmed(write: WriteInSight): ArmedWrite | undefined {
+    const at = this.#armedWrites.findIndex(({ aim }) => aim === undefined || aim(write));
+    return at === -1 ? undefined : this.#armedWrites.splice(at, 1)[0];
   }
 
   #perhapsFail(path: string, fail: () => number): void {

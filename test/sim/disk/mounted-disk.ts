@@ -30,7 +30,11 @@ export function mountedDisk(mount: Mount): Disk {
         () => {},
       ),
     list: (path) => looks(() => names.list(path)),
-    readFile: (path) => looks(() => names.find(path)?.cachedBytes()),
+    readFile: (path) =>
+      looks(() => {
+        const file = names.find(path);
+        return file && medium.read({ path, file }, 0, file.sizeBytes);
+      }),
     replaceFile: (path, bytes) => queue.run(process, replaces(mount, path, bytes), () => {}),
     open: (path, { create }) => {
       const opened = (): DiskFile => openFile(mount, { path, file: names.file(path) });
@@ -133,7 +137,7 @@ function openFile({ process, queue, medium }: Mount, open: OpenFile): DiskFile {
   });
   return {
     size: () => looks(() => file.sizeBytes),
-    read: (position, length) => looks(() => file.read(position, length)),
+    read: (position, length) => looks(() => medium.read(open, position, length)),
     write: (position, buffers) => does([writes(position, buffers)], () => {}),
     sync: () => {
       // What is written while it runs may be durable or not.

@@ -11,7 +11,7 @@ import type { Trace } from '../engine/trace.ts';
 import { type DiskFault, describeFault } from './disk-fault.ts';
 import { DiskQueue } from './disk-queue.ts';
 import { DEFAULT_LATENCIES, type DiskLatencies } from './latency.ts';
-import { Medium, type WrongPlace } from './medium.ts';
+import { type Aim, Medium, type WrongPlace } from './medium.ts';
 import { mountedDisk } from './mounted-disk.ts';
 import { SECTOR_BYTES } from './power-cut.ts';
 import type { SimFile } from './sim-file.ts';
@@ -88,16 +88,16 @@ export class SimDisk {
   }
 
   /** Acknowledged, also by syncs, and never on the disk: seen until the page cache is gone. The sectors of the write are lost whole. */
-  loseNextWrite(): void {
-    this.#medium.armWrite({ kind: 'lose' });
+  loseNextWrite(aim?: Aim): void {
+    this.#medium.armWrite({ kind: 'lose', aim });
   }
 
   /**
    * Acknowledged, also by syncs, and on the disk elsewhere, in whole sectors. The reader of the right place sees what was written until the
    * page cache is gone, since it was just put there. The reader of the wrong place sees the damage at once, unless that was unsynced.
    */
-  misdirectNextWrite(to: WrongPlace): void {
-    this.#medium.armWrite({ kind: 'misdirect', to });
+  misdirectNextWrite(to: WrongPlace, aim?: Aim): void {
+    this.#medium.armWrite({ kind: 'misdirect', to, aim });
   }
 
   /** On the medium: seen at once where the page cache holds nothing newer. `bit`: 0 to 7. */
@@ -116,6 +116,12 @@ export class SimDisk {
   zeroSector(path: string, position: number): void {
     this.#fileWith(path, position).damage(position, (before) => before.fill(0));
     this.#strikes({ kind: 'sectorZeroed', path, position: position - (position % SECTOR_BYTES) });
+  }
+
+  /** Reads of the sector around `position` fail with EIO, and writes of a part of it, until it is written whole. */
+  makeUnreadable(path: string, position: number): void {
+    this.#fileWith(path, position).makeUnreadable(position);
+    this.#strikes({ kind: 'sectorUnreadable', path, position: position - (position % SECTOR_BYTES) });
   }
 
   /** Clean pages leave the memory: from now on lost and misdirected writes, and those of failed syncs, are seen as what they are. */

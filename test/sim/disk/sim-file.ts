@@ -32,6 +32,8 @@ export class SimFile {
   readonly #dirty = new Map<number, number>();
   /** What dirty sectors held before their newest write, oldest first. The disk may have got to any of it. */
   readonly #older = new Map<number, OlderImage[]>();
+  /** Of the disk: reading them fails until they are written. */
+  readonly #unreadable = new Set<number>();
   #writes = 0;
   #newestSync = 0;
   readonly #handles = new Set<Handle>();
@@ -62,6 +64,22 @@ export class SimFile {
 
   durableBytes(): Buffer {
     return Buffer.from(this.#durable.subarray(0, this.#durableBytes));
+  }
+
+  /** Whether all of it is in the page cache or can be read. */
+  isReadable(position: number, length: number): boolean {
+    if (this.#unreadable.size === 0) return true;
+    const end = sectorsEnd(Math.min(this.#cachedBytes, position + length));
+    for (let sector = firstSector(position); sector < end; sector += 1) if (this.#isUnreadable(sector)) return false;
+    return true;
+  }
+
+  /** A part of a sector is written by reading the rest. */
+  isWritable(position: number, length: number): boolean {
+    const whole = (sector: number): boolean =>
+      position <= sector * SECTOR_BYTES && position + length >= Math.min(this.#cachedBytes, (sector + 1) * SECTOR_BYTES);
+    const ends = [firstSector(position), sectorsEnd(position + length) - 1];
+    return !ends.some((sector) => this.#isUnreadable(sector) && !whole(sector));
   }
 
   read(position: number, length: number): Buffer {
@@ -132,6 +150,11 @@ export class SimFile {
     if (!this.#dirty.has(sector)) put(this.#cached, this.#cachedBytes);
   }
 
+  /** A dirty sector is in memory, and is written some time. */
+  makeUnreadable(position: number): void {
+    this.#unreadable.add(firstSector(position));
+  }
+
   /** Whole sectors, as they are in the page cache. */
   sectors(position: number, length: number): Buffer[] {
     const images: Buffer[] = [];
@@ -156,6 +179,7 @@ export class SimFile {
       const images = this.#images(sector);
       const chosen = survival.image(at, sectors.length, images.length);
       (images[chosen] as Buffer).copy(this.#durable, sector * SECTOR_BYTES);
+      if (chosen > 0) this.#unreadable.delete(sector);
       if (chosen < images.length - 1) continue;
       kept += 1;
       keptBytes = Math.max(keptBytes, (sector + 1) * SECTOR_BYTES);
@@ -183,6 +207,7 @@ export class SimFile {
     if (newest === undefined) return;
     if (newest <= upTo) {
       this.#cached.copy(this.#durable, sector * SECTOR_BYTES, sector * SECTOR_BYTES, (sector + 1) * SECTOR_BYTES);
+      this.#unreadable.delete(sector);
       this.#clean(sector);
       return;
     }
@@ -190,6 +215,10 @@ export class SimFile {
     const reached = this.#older.get(sector)?.findLast(({ write }) => write <= upTo);
     reached?.bytes.copy(this.#durable, sector * SECTOR_BYTES);
     this.#forgetOlder(sector, upTo);
+  }
+
+  #isUnreadable(sector: number): boolean {
+    return this.#unreadable.has(sector) && !this.#dirty.has(sector);
   }
 
   #forget(sector: number, upTo: number): void {

@@ -38,3 +38,14 @@ export function drawChange(
   if (voters.length > 1) changes.push({ remove: [random.pick(voters)] });
   return changes.length === 0 ? undefined : random.pick(changes);
 }
+
+/** The next step to have everybody as a voter again; undefined when that is so. */
+export function replacing(configuration: Configuration, brokers: readonly BrokerMachine[]): MemberChange | undefined {
+  const { members, voters } = configuration;
+  const [lost] = lostMembers(configuration, brokers);
+  if (lost !== undefined) return { remove: [lost] };
+  const stranger = brokers.find(({ id }) => memberOf(configuration, id) === undefined);
+  if (stranger !== undefined) return { addLearners: [{ node: stranger.id, address: stranger.address }] };
+  const learners = members.map(({ id }) => id).filter((id) => !voters.includes(id));
+  return learners.length === 0 ? undefined : { promote: learners };
+}

@@ -1,13 +1,15 @@
 /** Makes the weather: draws faults, and ends each after a while. */
 import type { Configuration } from '../../../src/raft/configuration.ts';
 import { KIND_CONFIGURATION } from '../../../src/raft/types.ts';
+import type { StorageError } from '../../../src/storage/errors.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { NodeHistory } from '../cluster/node-history.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
-import { drawChange, lostMembers } from './member-changes.ts';
-import { rot } from './rot.ts';
+import { LostWrites } from './lost-writes.ts';
+import { drawChange, lostMembers, replacing } from './member-changes.ts';
+import { hasHead, rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
 export class Nemesis {
@@ -16,6 +18,7 @@ export class Nemesis {
   readonly #random: SimRandom;
   /** The one whose disk rots, if any does. */
   readonly #cursed: BrokerMachine;
+  readonly #lostWrites: LostWrites;
   #calm = false;
   /** How often each fault happened. */
   readonly counts = new Map<FaultKind, number>();
@@ -25,6 +28,8 @@ export class Nemesis {
     this.#cluster = cluster;
     this.#random = world.random.fork('nemesis');
     this.#cursed = this.#random.pick(cluster.brokers);
+    this.#lostWrites = new LostWrites(this.#cursed.disk, this.#random);
+    this.#cursed.onRefusal = (error) => this.#refuses(error);
   }
 
   start(): void {
@@ -92,7 +97,15 @@ export class Nemesis {
       case 'flipBit':
       case 'zeroSector':
       case 'loseSegment':
+      case 'unreadableSector':
+      case 'rotSnapshot':
+      case 'loseSnapshot':
         return rot(kind, this.#cursed.disk, this.#random);
+      case 'loseWrite':
+      case 'misdirectWrite':
+        return this.#loseWrite(kind);
+      case 'loseHead':
+        return this.#loseHead();
       case 'partition':
         return this.#partition();
       case 'isolateLeader':
@@ -118,6 +131,7 @@ export class Nemesis {
 
   #crash(broker: BrokerMachine, kind: 'process' | 'power'): boolean {
     if (!broker.running) return false;
+    if (kind === 'power' && broker === this.#cursed && this.#lostWrites.exposed) return false;
     broker.crash(kind);
     broker.held = true;
     this.#later(0, this.#random.pick([50, 500, 5_000]), () => {
@@ -175,22 +189,78 @@ export class Nemesis {
     return true;
   }
 
-  /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
+  #loseWrite(kind: 'loseWrite' | 'misdirectWrite'): boolean {
+    if (!this.#lostWrites.arm(kind)) return false;
+    // Some time later everybody sees what is on the disk, and not only who starts after a power cut.
+    this.#later(1_000, 5_000, () => {
+      if (!this.#lostWrites.exposed) this.#cursed.disk.dropCache();
+    });
+    return true;
+  }
+
+  /** Nobody knows what such a log was: the node must refuse to start. */
+  #loseHead(): boolean {
+    return (
+      this.#cursed.up && !this.#cursed.held && this.#canBeLost(this.#cursed) && rot('loseHead', this.#cursed.disk, this.#random)
+    );
+  }
+
+  /** Where the disk has lost what a node cannot be without, the operator replaces it. */
+  #refuses({ code }: StorageError): boolean {
+    const expected =
+      code === 'DAMAGED_LOG'
+        ? this.counts.has('loseHead') && !hasHead(this.#cursed.disk)
+        : code === 'DAMAGED_SNAPSHOT' && (this.counts.has('rotSnapshot') || this.counts.has('loseSnapshot'));
+    if (expected) this.#replace(this.#cursed);
+    return expected;
+  }
+
+  #replace(broker: BrokerMachine): void {
+    broker.held = true;
+    if (this.#calm || this.#canBeLost(broker)) {
+      this.#exchangeDisk(broker);
+      this.#replaceLost();
+    } else this.#later(500, 1_000, () => this.#replace(broker));
+  }
+
+  #replaceLost(): void {
+    this.#later(500, 2_000, () => {
+      const configuration = this.#settledConfiguration();
+      const change = configuration && replacing(configuration, this.#cluster.brokers);
+      if (change !== undefined && this.#cluster.operator.pending === 0) {
+        this.#note('operator', `asks for ${JSON.stringify(change)}`);
+        this.#cluster.operator.changeMembers(change);
+      }
+      this.#replaceLost();
+    });
+  }
+
   #wipe(broker: BrokerMachine): boolean {
+    if (!broker.up || broker.held || !this.#canBeLost(broker)) return false;
+    this.#exchangeDisk(broker);
+    return true;
+  }
+
+  /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
+  #canBeLost(broker: BrokerMachine): boolean {
     const configuration = this.#settledConfiguration();
-    if (configuration === undefined || this.#cluster.operator.pending > 0 || !broker.up || broker.held) return false;
+    if (configuration === undefined || this.#cluster.operator.pending > 0) return false;
     const { voters } = configuration;
     const lost = lostMembers(configuration, this.#cluster.brokers);
-    if (voters.includes(broker.id) && (voters.length < 3 || lost.length > 0)) return false;
+    return !voters.includes(broker.id) || (voters.length >= 3 && lost.length === 0);
+  }
+
+  #exchangeDisk(broker: BrokerMachine): void {
     this.#note(broker.host, 'gets a new disk');
     broker.exchangeDisk(this.#cluster.brokers.map(({ id, address }) => ({ id, address })));
     broker.held = true;
-    this.#later(0, 2_000, () => {
+    const again = (): void => {
       broker.held = false;
       broker.powerOn();
       broker.start();
-    });
-    return true;
+    };
+    if (this.#calm) again();
+    else this.#later(0, 2_000, again);
   }
 
   /** What all members agree on; undefined while they do not. */

@@ -43,6 +43,8 @@ export interface Weather {
   /** Of what those that are far behind may take. */
   readonly catchUpBytesPerSecond: number;
   readonly cacheBytes: number;
+  /** Before the scrubber's first pass, and between two. */
+  readonly scrubPauseMs: number;
   readonly maxRecordBytes: number;
   readonly meanPauseMs: number;
   readonly maxBurst: number;
@@ -75,6 +77,12 @@ export const FAULT_KINDS = [
   'flipBit',
   'zeroSector',
   'loseSegment',
+  'unreadableSector',
+  'loseWrite',
+  'misdirectWrite',
+  'rotSnapshot',
+  'loseSnapshot',
+  'loseHead',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -104,7 +112,27 @@ const MOST: Readonly<Record<FaultKind, number>> = {
   flipBit: 0.5,
   zeroSector: 0.2,
   loseSegment: 0.05,
+  unreadableSector: 0.2,
+  loseWrite: 0.2,
+  misdirectWrite: 0.2,
+  rotSnapshot: 0.2,
+  loseSnapshot: 0.1,
+  loseHead: 0.02,
 };
+
+/** Those that only a disk that rots has. */
+const ROT = [
+  'flipBit',
+  'zeroSector',
+  'loseSegment',
+  'unreadableSector',
+  'loseWrite',
+  'misdirectWrite',
+  'rotSnapshot',
+  'loseSnapshot',
+  'loseHead',
+] as const;
+const NO_ROT = Object.fromEntries(ROT.map((kind) => [kind, 0]));
 
 export function drawWeather(random: SimRandom): Weather {
   const drawn = draw(random);
@@ -151,12 +179,11 @@ function comingAndGoing(drawn: Weather, random: SimRandom): Partial<Weather> {
 /** One disk rots: what was durable there is no longer what was written. A minority, so that nothing may be lost. */
 function rotting(drawn: Weather, random: SimRandom): Partial<Weather> {
   const some = (most: number): number => (random.chance(0.7) ? random.fraction() * most : 0);
-  const { flipBit, zeroSector, loseSegment } = MOST;
   return {
     nodes: random.pick([3, 3, 5]),
     segmentBytes: 16 * 1024,
-    // Much is written, nothing is dropped, and nodes start often: that is when a log is looked at.
-    retentionMs: 0,
+    // Much is written, little or nothing is dropped, and nodes start often: that is when a log is looked at.
+    retentionMs: random.pick([0, 2_000]),
     retentionBytes: 0,
     maxRecordBytes: 1_000,
     meanPauseMs: 20,
@@ -167,9 +194,7 @@ function rotting(drawn: Weather, random: SimRandom): Partial<Weather> {
       ...drawn.rates,
       killNode: 0.3,
       powerCut: 0.3,
-      flipBit: some(4 * flipBit),
-      zeroSector: some(4 * zeroSector),
-      loseSegment: some(4 * loseSegment),
+      ...Object.fromEntries(ROT.map((kind) => [kind, some(4 * MOST[kind])])),
     },
   };
 }
@@ -189,7 +214,7 @@ function draw(random: SimRandom): Weather {
     safetyMs: random.between(5_000, 30_000),
     quiet: random.chance(0.2),
     // Those that need a cluster made for them: see `comingAndGoing` and `rotting`.
-    rates: { ...rates, changeMembers: 0, wipeDisk: 0, flipBit: 0, zeroSector: 0, loseSegment: 0 },
+    rates: { ...rates, ...NO_ROT, changeMembers: 0, wipeDisk: 0 },
     peerLoss: some(0.2),
     peerDuplication: some(0.2),
     peerReorder: some(0.2),
@@ -215,5 +240,6 @@ function draw(random: SimRandom): Weather {
     maxBurst: random.pick([1, 3, 10]),
     deliveryTimeoutMs: random.pick([1_000, 5_000, 30_000]),
     maxInFlightBatches: random.pick([1, 4, 32]),
+    scrubPauseMs: random.pick([500, 5_000, 60_000]),
   };
 }

@@ -67,6 +67,16 @@ describe('an encoded batch', () => {
   });
 });
 
+describe('readRecords', () => {
+  it('never goes back where a length is negative', () => {
+    const whole = Buffer.from(`0af27f12ef7f${'61'.repeat(16_367)}`, 'hex');
+    // Minus 16 384: back to where the first record begins.
+    const records = readRecords(Buffer.concat([whole, Buffer.from('0a8080ffffffffffffff01', 'hex')]));
+    expect(records.next().value?.value.length).toBe(16_367);
+    expect(() => records.next()).toThrow('does not decode');
+  });
+});
+
 describe('countRecords', () => {
   it('gives -1 for what does not decode, and never throws', () => {
     fc.assert(
@@ -89,6 +99,20 @@ describe('countRecords', () => {
       }),
       { numRuns: 2_000 },
     );
+  });
+
+  it.each([
+    ['a length of ten bytes, which readers take for a negative number', '0a 0d 12 82 80 80 80 80 80 80 80 80 00 61 61'],
+    ['the same of a field from a later version', '0a 0d 32 82 80 80 80 80 80 80 80 80 00 61 61'],
+    ['a header, whose tag is longer than it need be, with half a field in it', '0a 0d a2 00 0a 09 00 00 00 00 00 00 00 00 12'],
+    [
+      'an empty key whose tag has become half of such a tag',
+      '0a 33 a2 00 12 08 f0 b1 a1 ba f3 a9 ab 9e 18 e6 f4 9a fd f0 a9 e6 0c 22 1c 0a 10 f3 a5 b4 b2 f0 a6 9e 88 f2 92 ac 85 f3 aa a0 86 12 08 bf 0d b6 59 26 79 6b 29',
+    ],
+  ])('refuses %s', (_what, hex) => {
+    const encoded = Buffer.from(hex.replaceAll(' ', ''), 'hex');
+    expect(() => [...readRecords(encoded)]).toThrow('does not decode');
+    expect(countRecords(encoded)).toBe(-1);
   });
 
   it('refuses a set that is cut off, and knows the empty one', () => {

@@ -21,6 +21,8 @@ interface Contents {
   cached: Buffer<ArrayBufferLike>;
   durable: Buffer<ArrayBufferLike>;
   pending: Sector[];
+  /** Where sectors begin whose reading fails until they are written. */
+  unreadable: Set<number>;
 }
 
 /** A disk that loses, tears, rots, stalls and fills up when told. Names are durable at once, as `Disk` promises; bytes are not. */
@@ -51,7 +53,8 @@ export class MemoryDisk implements Disk {
         (before: Buffer, sector, at) => applied(before, sector.position, sector.bytes.subarray(0, survival(sector, at, pending))),
         Buffer.from(durable),
       );
-      next.files.set(path, { path, cached: Buffer.from(bytes), durable: Buffer.from(bytes), pending: [] });
+      const unreadable = new Set(this.contents(path).unreadable);
+      next.files.set(path, { path, cached: Buffer.from(bytes), durable: Buffer.from(bytes), pending: [], unreadable });
     }
     return next;
   }
@@ -60,8 +63,14 @@ export class MemoryDisk implements Disk {
   kill(): MemoryDisk {
     const next = new MemoryDisk();
     for (const [path, contents] of this.files) {
-      const { cached, durable, pending } = contents;
-      next.files.set(path, { path, cached: Buffer.from(cached), durable: Buffer.from(durable), pending: [...pending] });
+      const { cached, durable, pending, unreadable } = contents;
+      next.files.set(path, {
+        path,
+        cached: Buffer.from(cached),
+        durable: Buffer.from(durable),
+        pending: [...pending],
+        unreadable: new Set(unreadable),
+      });
     }
     this.#dead = true;
     return next;
@@ -74,6 +83,10 @@ export class MemoryDisk implements Disk {
   flip(path: string, position: number, bit: number): void {
     const { cached, durable } = this.contents(path);
     for (const bytes of new Set([cached, durable])) bytes[position] = (bytes[position] as number) ^ (1 << bit);
+  }
+
+  makeUnreadable(path: string, position: number): void {
+    this.contents(path).unreadable.add(position - (position % SECTOR_BYTES));
   }
 
   contents(path: string): Contents {
@@ -100,19 +113,24 @@ export class MemoryDisk implements Disk {
   }
 
   readFile(path: string): Promise<Buffer | undefined> {
-    return this.#alive(() => this.files.get(path)?.cached);
+    return this.#alive(() => {
+      const contents = this.files.get(path);
+      return contents && read(contents, 0, contents.cached.length);
+    });
   }
 
   replaceFile(path: string, bytes: Uint8Array): Promise<void> {
     return this.#alive(() => {
-      this.files.set(path, { path, cached: Buffer.from(bytes), durable: Buffer.from(bytes), pending: [] });
+      this.files.set(path, { path, cached: Buffer.from(bytes), durable: Buffer.from(bytes), pending: [], unreadable: new Set() });
     });
   }
 
   open(path: string, { create }: { create: boolean }): Promise<DiskFile> {
     return this.#alive(() => {
       if (create && this.files.has(path)) throw Object.assign(new Error(`EEXIST: ${path}`), { code: 'EEXIST' });
-      if (create) this.files.set(path, { path, cached: Buffer.alloc(0), durable: Buffer.alloc(0), pending: [] });
+      if (create) {
+        this.files.set(path, { path, cached: Buffer.alloc(0), durable: Buffer.alloc(0), pending: [], unreadable: new Set() });
+      }
       return this.#file(this.contents(path));
     });
   }
@@ -159,7 +177,7 @@ export class MemoryDisk implements Disk {
       });
     return {
       size: () => alive(() => contents.cached.length),
-      read: (position, length) => alive(() => Buffer.from(contents.cached.subarray(position, position + length))),
+      read: (position, length) => alive(() => read(contents, position, length)),
       write,
       sync,
       writeDurably: (position, buffers) => write(position, buffers).then(sync),
@@ -174,6 +192,12 @@ export class MemoryDisk implements Disk {
     const growth = Math.max(0, position + bytes.length - contents.cached.length);
     if (growth > 0 && this.usedBytes + growth > this.capacityBytes)
       throw Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+    for (const sector of contents.unreadable) {
+      if (!overlaps(sector, position, bytes.length)) continue;
+      // A part of a sector is written by reading the rest.
+      if (position > sector || position + bytes.length < sector + SECTOR_BYTES) throw unreadable(contents.path);
+      contents.unreadable.delete(sector);
+    }
     this.writes += 1;
     contents.cached = applied(contents.cached, position, bytes);
     for (let at = 0; at < bytes.length; ) {
@@ -190,6 +214,19 @@ export class MemoryDisk implements Disk {
     if (this.#dead) return new Promise(() => {});
     return work();
   }
+}
+
+function read({ path, cached, unreadable: sectors }: Contents, position: number, length: number): Buffer {
+  for (const sector of sectors) if (overlaps(sector, position, length)) throw unreadable(path);
+  return Buffer.from(cached.subarray(position, position + length));
+}
+
+function overlaps(sector: number, position: number, length: number): boolean {
+  return sector < position + length && position < sector + SECTOR_BYTES;
+}
+
+function unreadable(path: string): Error {
+  return Object.assign(new Error(`EIO: unreadable, ${path}`), { code: 'EIO' });
 }
 
 function applied(before: Buffer, position: number, bytes: Buffer): Buffer {

@@ -64,6 +64,27 @@ test('a rotted unit header or table is told once: the log would be cut', async (
   }
 });
 
+test('a segment that is being removed is not missed', async () => {
+  const { disk, fixture } = await stored();
+  const remove = disk.remove.bind(disk);
+  let removed = (): void => {};
+  disk.remove = async (path) => {
+    await remove(path);
+    await new Promise<void>((resolve) => {
+      removed = resolve;
+    });
+  };
+  const trimming = fixture.log.trim({ index: logIndex(8), term: fixture.hardState.term, configuration: undefined });
+  await settle();
+  expect(disk.files.has(SEGMENT_1)).toBe(false);
+  fixture.clock.fire();
+  await settle(400);
+  expect([fixture.damagedStructure, fixture.failure]).toEqual([[], undefined]);
+  disk.remove = remove;
+  removed();
+  await trimming;
+});
+
 test('it does not run when it is told not to, and stops at close', async () => {
   const { disk, fixture } = await stored({ scrubBytesPerSecond: 0 });
   disk.flip(SEGMENT_1, 4_096 + 20, 0);

@@ -100,9 +100,9 @@ test('a copy in another place, and one that is cut short, are not taken', async 
   const disk = new MemoryDisk();
   await (await open(disk)).write(at(1), [letters(500)]);
   const { cached } = disk.contents(path(1));
-  disk.files.set(path(2), { path: path(2), cached, durable: cached, pending: [] });
+  disk.files.set(path(2), { path: path(2), cached, durable: cached, pending: [], unreadable: new Set() });
   const short = cached.subarray(0, cached.length - 1);
-  disk.files.set(path(1), { path: path(1), cached: short, durable: short, pending: [] });
+  disk.files.set(path(1), { path: path(1), cached: short, durable: short, pending: [], unreadable: new Set() });
   const after = await open(disk);
   expect(after.list()).toEqual([]);
   expect(after.notes).toEqual([
@@ -233,4 +233,15 @@ test('whatever crashes interrupt it, receiving goes on from what is durable, and
     },
   );
   await fc.assert(property, { numRuns: 60 });
+});
+
+test('one whose file is gone is damaged like any other, and its removal does not fail', async () => {
+  const disk = new MemoryDisk();
+  const store = await open(disk);
+  for (const index of [1, 2]) await store.write(at(index), [letters(500)]);
+  disk.files.delete(path(1));
+  disk.files.delete(path(2));
+  await expect(store.read(at(1).index, 0, 10)).rejects.toMatchObject({ code: 'DAMAGED_SNAPSHOT' });
+  await store.remove([at(2).index]);
+  expect(store.list()).toEqual([]);
 });

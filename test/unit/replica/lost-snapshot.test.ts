@@ -1,0 +1,68 @@
+/** A node that has lost the snapshot that its log begins with. */
+import { pino } from 'pino';
+import { expect, it } from 'vitest';
+import { type LogIndex, logIndex, term } from '../../../src/raft/types.ts';
+import { Applier } from '../../../src/replica/applier.ts';
+import { DiskWatch } from '../../../src/replica/disk-watch.ts';
+import { snapshotPiece } from '../../../src/replica/peer-answers.ts';
+import type { Repairs } from '../../../src/replica/repairs.ts';
+import type { StateMachine } from '../../../src/replica/state-machine.ts';
+import { WellBeing } from '../../../src/replica/well-being.ts';
+import type { RaftLog } from '../../../src/storage/raft-log.ts';
+import { openSnapshotStore } from '../../../src/storage/snapshot-store.ts';
+import { TestClock } from '../storage/log-fixture.ts';
+import { MemoryDisk } from '../storage/memory-disk.ts';
+
+const BASE = { index: logIndex(7), term: term(2), configuration: Buffer.from('c') };
+
+it('tells those who ask for it that it is not here, once it is found damaged', async () => {
+  const disk = new MemoryDisk();
+  const snapshots = await openSnapshotStore(disk, '/snapshots');
+  await snapshots.write(BASE, [Buffer.alloc(2_000, 's')]);
+  disk.flip('/snapshots/7.snapshot', 5_000, 3);
+  expect(await snapshotPiece(snapshots, BASE.index, BASE.term, 0, 100)).toBeUndefined();
+  expect(await snapshotPiece(snapshots, BASE.index, BASE.term, 0, 100)).toBeUndefined();
+});
+
+it('leads only when nobody else will', () => {
+  const changes: string[] = [];
+  let has = true;
+  const wellBeing = new WellBeing({
+    repairs: { damaged: 0 } as Repairs,
+    disk: new DiskWatch(500),
+    clock: new TestClock(),
+    hasRoom: () => true,
+    hasSnapshot: () => has,
+    logger: pino({ enabled: false }),
+    onChanged: (fitness) => changes.push(fitness),
+  });
+  wellBeing.look();
+  has = false;
+  wellBeing.look();
+  expect(wellBeing.unfitBecause).toMatch(/snapshot .* is lost/);
+  has = true;
+  wellBeing.look();
+  expect(changes).toEqual(['reluctant', 'fit']);
+});
+
+it('cannot go on when its state is older, and says so', async () => {
+  const snapshots = await openSnapshotStore(new MemoryDisk(), '/snapshots');
+  const failure = await new Promise<Error>((resolve) => {
+    const applier = new Applier({
+      log: { base: BASE } as unknown as RaftLog,
+      snapshots,
+      stateMachine: { appliedIndex: 3 as LogIndex } as StateMachine<unknown>,
+      commitIndex: () => BASE.index,
+      whenDurable: () => true,
+      onApplied: () => expect.unreachable(),
+      onRound: () => {},
+      whenRepaired: () => Promise.resolve(),
+      onFailed: (error) => {
+        applier.stop();
+        resolve(error);
+      },
+    });
+    applier.begin();
+  });
+  expect(failure).toMatchObject({ code: 'DAMAGED_SNAPSHOT', message: expect.stringContaining('replace it in its group') });
+});
