@@ -1,10 +1,12 @@
 /** Makes the weather: draws faults, and ends each after a while. */
+import type { MemberChange } from '../../../src/client/admin.ts';
 import type { Configuration } from '../../../src/raft/configuration.ts';
 import type { BrokerMachine } from '../cluster/broker-machine.ts';
 import type { SimCluster } from '../cluster/sim-cluster.ts';
 import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { drawChange, lostMembers } from './member-changes.ts';
+import { changeWhileParted, fallBehind, type Hands, handOverUnheard, replaceDiskOfQuorum } from './plots.ts';
 import { rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
@@ -14,6 +16,7 @@ export class Nemesis {
   readonly #random: SimRandom;
   /** The one whose disk rots, if any does. */
   readonly #cursed: BrokerMachine;
+  readonly #hands: Hands;
   #calm = false;
   /** How often each fault happened. */
   readonly counts = new Map<FaultKind, number>();
@@ -23,6 +26,20 @@ export class Nemesis {
     this.#cluster = cluster;
     this.#random = world.random.fork('nemesis');
     this.#cursed = this.#random.pick(cluster.brokers);
+    this.#hands = {
+      random: this.#random,
+      cluster,
+      network: world.network,
+      witness: world.witness,
+      leader: () => this.#leader(),
+      settledConfiguration: () => this.#settledConfiguration(),
+      later: (minimumMs, maximumMs, task) => this.#later(minimumMs, maximumMs, task),
+      crash: (broker, kind, minimumMs, maximumMs) => this.#crash(broker, kind, minimumMs, maximumMs),
+      pause: (broker) => this.#pause(broker),
+      wipe: (broker) => this.#wipe(broker),
+      ask: (change) => this.#ask(change),
+      note: (who, what) => this.#note(who, what),
+    };
   }
 
   start(): void {
@@ -85,6 +102,14 @@ export class Nemesis {
         return this.#transfer();
       case 'changeMembers':
         return this.#changeMembers();
+      case 'changeWhileParted':
+        return changeWhileParted(this.#hands);
+      case 'handOverUnheard':
+        return handOverUnheard(this.#hands);
+      case 'replaceDiskOfQuorum':
+        return replaceDiskOfQuorum(this.#hands);
+      case 'fallBehind':
+        return fallBehind(this.#hands);
       case 'wipeDisk':
         return this.#wipe(this.#random.pick(brokers));
       case 'flipBit':
@@ -114,11 +139,16 @@ export class Nemesis {
     }
   }
 
-  #crash(broker: BrokerMachine, kind: 'process' | 'power'): boolean {
+  #crash(
+    broker: BrokerMachine,
+    kind: 'process' | 'power',
+    minimumMs = 0,
+    maximumMs = this.#random.pick([50, 500, 5_000]),
+  ): boolean {
     if (!broker.running) return false;
     broker.crash(kind);
     broker.held = true;
-    this.#later(0, this.#random.pick([50, 500, 5_000]), () => {
+    this.#later(minimumMs, maximumMs, () => {
       broker.held = false;
       broker.powerOn();
       broker.start();
@@ -168,9 +198,13 @@ export class Nemesis {
     if (configuration === undefined || this.#cluster.operator.pending > 0) return false;
     const change = drawChange(this.#random, configuration, this.#cluster.brokers);
     if (change === undefined) return false;
+    this.#ask(change);
+    return true;
+  }
+
+  #ask(change: MemberChange): void {
     this.#note('operator', `asks for ${JSON.stringify(change)}`);
     this.#cluster.operator.changeMembers(change);
-    return true;
   }
 
   /** Never more than a minority of the voters, and never while the voters are about to change: nobody can promise anything then. */
