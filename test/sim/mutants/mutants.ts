@@ -195,16 +195,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'rotted entry truncated silently',
     bug: 'damage in the middle of a log is taken for a torn tail: all behind it is cut off (Protocol-Aware Recovery, FAST 18)',
-    file: 'src/storage/recovery.ts',
-    find: 'const attested = this.#replay.sequence + 1 <= this.#attestedUpTo;',
-    replace: 'const attested = false;',
-    also: [
-      {
-        file: 'src/storage/recovery-facts.ts',
-        find: 'contradiction: survey?.contradiction !== undefined,',
-        replace: 'contradiction: false,',
-      },
-    ],
+    file: 'src/storage/decisions.ts',
+    find: "when: (facts) => facts.attested,\n    decision: 'cutWithFloor',",
+    replace: "when: (facts) => facts.attested,\n    decision: 'cutTornTail',",
   },
   {
     name: 'no entry of its own term',
