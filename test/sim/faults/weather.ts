@@ -109,7 +109,7 @@ const MOST: Readonly<Record<FaultKind, number>> = {
   zeroSector: 0.2,
   loseSegment: 0.05,
   changeWhileParted: 2,
-  handOverUnheard: 2,
+  handOverUnheard: 1,
   replaceDiskOfQuorum: 2,
   fallBehind: 1,
 };
@@ -162,9 +162,9 @@ function duel(drawn: Weather, random: SimRandom): Partial<Weather> {
 }
 
 /** A plot takes seconds to run its course: little else may happen meanwhile. */
-function fewOf({ rates }: Weather, random: SimRandom): Record<FaultKind, number> {
-  const kept = FAULT_KINDS.map((kind) => [kind, random.chance(0.2) ? rates[kind] : 0]);
-  return Object.fromEntries(kept) as Record<FaultKind, number>;
+function mostly(plot: FaultKind, { rates }: Weather, random: SimRandom): Record<FaultKind, number> {
+  const few = FAULT_KINDS.map((kind) => [kind, random.chance(0.2) ? rates[kind] : 0]);
+  return { ...(Object.fromEntries(few) as Record<FaultKind, number>), [plot]: MOST[plot] };
 }
 
 /** Whole sets of voters are exchanged, and the network parts along that line. */
@@ -174,7 +174,7 @@ function changingSides(drawn: Weather, random: SimRandom): Partial<Weather> {
     spares: 2,
     latencyMs: random.pick([0.5, 2]),
     meanPauseMs: 100,
-    rates: { ...fewOf(drawn, random), changeWhileParted: 2 },
+    rates: mostly('changeWhileParted', drawn, random),
   };
 }
 
@@ -187,7 +187,7 @@ function handingOver(drawn: Weather, random: SimRandom): Partial<Weather> {
     electionTimeoutMs: 1_000,
     latestReaders: 4,
     meanPauseMs: random.pick([20, 100]),
-    rates: { ...fewOf(drawn, random), handOverUnheard: 1 },
+    rates: mostly('handOverUnheard', drawn, random),
   };
 }
 
@@ -197,7 +197,7 @@ function replacingDisks(drawn: Weather, random: SimRandom): Partial<Weather> {
     nodes: random.pick([3, 3, 5]),
     latencyMs: random.pick([0.1, 0.5, 2]),
     meanPauseMs: 50,
-    rates: { ...fewOf(drawn, random), replaceDiskOfQuorum: 2 },
+    rates: mostly('replaceDiskOfQuorum', drawn, random),
   };
 }
 
@@ -214,7 +214,7 @@ function fallingBehind(drawn: Weather, random: SimRandom): Partial<Weather> {
     retentionBytes: 5_000,
     maxRecordBytes: 1_000,
     meanPauseMs: 50,
-    rates: { ...fewOf(drawn, random), fallBehind: 1 },
+    rates: mostly('fallBehind', drawn, random),
   };
 }
 
