@@ -48,7 +48,11 @@ await Promise.all(
     }
   }),
 );
-if (onTerminal) logUpdate.done();
+if (onTerminal) {
+  // What is updated in place is cut at the height of the terminal.
+  logUpdate.clear();
+  process.stdout.write(`${table()}\n`);
+}
 process.stdout.write(`\n${chosen.length - missed} of ${chosen.length} found\n`);
 process.exitCode = missed === 0 ? 0 : 1;
 
@@ -64,13 +68,16 @@ function report(mutant: Mutant, found: Found | undefined): void {
 
 function show(): void {
   if (!onTerminal) return;
-  const table = renderTable(
-    HEADINGS,
-    chosen.flatMap((mutant) => [rows.get(mutant) ?? []]).filter((row) => row.length > 0),
-    { framed: true },
-  );
-  const left = `${rows.size} of ${chosen.length} done, now: ${hunted.map(({ name }) => name).join(', ')}`;
-  logUpdate(rows.size === chosen.length ? table : `${table}\n${left}`);
+  const now = hunted.map(({ name }) => name).join(', ');
+  logUpdate(`${table()}\n${rows.size} of ${chosen.length} done, now: ${now}`);
+}
+
+function table(): string {
+  const known = chosen.flatMap((mutant) => {
+    const row = rows.get(mutant);
+    return row === undefined ? [] : [row];
+  });
+  return renderTable(HEADINGS, known, { framed: true });
 }
 
 /** Undefined when no seed finds it. */
