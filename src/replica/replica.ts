@@ -82,8 +82,9 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     const { config, log, random, clock, stateMachine } = options;
     this.#options = options;
     const { restored } = log;
-    const onceHeld = Math.max(restored.lastIndex, restored.floor?.index ?? 0);
-    assert(stateMachine.appliedIndex <= onceHeld, 'the state machine is never ahead of the log');
+    // A floor says how new a lost end was, not how long: of two, the one of the newer term counts, and may be shorter.
+    const isWhole = restored.floor === undefined;
+    assert(!isWhole || stateMachine.appliedIndex <= restored.lastIndex, 'the state machine is never ahead of the log');
     this.#core = new RaftCore(config, restored, random, clock.nowMs());
     this.#configuration = this.#core.status.configuration;
     const { network, snapshots, logger, catchUpBytesPerSecond } = options;

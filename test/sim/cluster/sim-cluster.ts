@@ -38,7 +38,7 @@ export class SimCluster {
     this.producers = names('p', weather.producers).map((host) => client(host, producing(options)));
     this.readers = [
       ...names('c', weather.readers).map((host) => client(host, following)),
-      client('l', readingTheLatest(weather.queues)),
+      ...names('l', weather.latestReaders).map((host) => client(host, readingTheLatest(weather.queues))),
     ];
     this.operatorMachine = client('op', this.operator.program);
     this.preparer = client('setup', (context) => createTopic(context, weather.queues));

@@ -27,6 +27,7 @@ export class Witness {
   readonly #scheduler: Scheduler;
   readonly #trace: Trace;
   readonly #invariants: readonly Invariant[];
+  readonly #waiting = new Map<PeerMessage['type'], () => void>();
 
   /** `founders` of `ids` are the first voters. */
   constructor(ids: readonly NodeId[], founders: readonly NodeId[], scheduler: Scheduler, trace: Trace) {
@@ -50,6 +51,11 @@ export class Witness {
     const node = this.nodes.get(id);
     if (node === undefined) throw new Error(`no node ${id}`);
     return node;
+  }
+
+  /** Does `task` when anybody sends the next message of this type. */
+  whenNext(type: PeerMessage['type'], task: () => void): void {
+    this.#waiting.set(type, task);
   }
 
   /** A process of the node opened its log. */
@@ -95,7 +101,11 @@ export class Witness {
     const node = this.node(id);
     return {
       stepped: (input: Input, effects: Effects) => this.#guard(() => this.#stepped(node, input, effects)),
-      sent: (to: NodeId, message: PeerMessage) => this.#guard(() => this.#ask((invariant) => invariant.sent?.(node, to, message))),
+      sent: (to: NodeId, message: PeerMessage) => {
+        this.#guard(() => this.#ask((invariant) => invariant.sent?.(node, to, message)));
+        this.#waiting.get(message.type)?.();
+        this.#waiting.delete(message.type);
+      },
       applied: (entry: Entry, result: unknown) =>
         this.#guard(() => {
           const print = printOf(entry);

@@ -14,6 +14,16 @@ export function lostMembers({ members }: Configuration, brokers: readonly Broker
   return lost.map(({ id }) => id);
 }
 
+/** What a lost or missing member needs next: out, if it votes with a disk that is no more; then in again, as a learner. */
+export function nextRepair(configuration: Configuration, brokers: readonly BrokerMachine[]): MemberChange | undefined {
+  const lost = lostMembers(configuration, brokers);
+  const lostVoter = lost.find((id) => configuration.voters.includes(id));
+  if (lostVoter !== undefined) return { remove: [lostVoter] };
+  const strangers = brokers.filter(({ id }) => memberOf(configuration, id) === undefined || lost.includes(id));
+  if (strangers.length === 0) return undefined;
+  return { addLearners: strangers.map(({ id, address }) => ({ node: id, address })) };
+}
+
 export function drawChange(
   random: SimRandom,
   configuration: Configuration,

@@ -1,4 +1,5 @@
 /** Makes the weather: draws faults, and ends each after a while. */
+import type { MemberChange } from '../../../src/client/admin.ts';
 import type { Configuration } from '../../../src/raft/configuration.ts';
 import { KIND_CONFIGURATION } from '../../../src/raft/types.ts';
 import type { StorageError } from '../../../src/storage/errors.ts';
@@ -9,6 +10,7 @@ import type { World } from '../cluster/world.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { LostWrites } from './lost-writes.ts';
 import { drawChange, lostMembers, replacing } from './member-changes.ts';
+import { changeWhileParted, fallBehind, type Hands, handOverUnheard, replaceDiskOfQuorum } from './plots.ts';
 import { hasHead, rot } from './rot.ts';
 import { FAULT_KINDS, type FaultKind } from './weather.ts';
 
@@ -19,6 +21,7 @@ export class Nemesis {
   /** The one whose disk rots, if any does. */
   readonly #cursed: BrokerMachine;
   readonly #lostWrites: LostWrites;
+  readonly #hands: Hands;
   #calm = false;
   /** How often each fault happened. */
   readonly counts = new Map<FaultKind, number>();
@@ -30,6 +33,20 @@ export class Nemesis {
     this.#cursed = this.#random.pick(cluster.brokers);
     this.#lostWrites = new LostWrites(this.#cursed.disk, this.#random);
     this.#cursed.onRefusal = (error) => this.#refuses(error);
+    this.#hands = {
+      random: this.#random,
+      cluster,
+      network: world.network,
+      witness: world.witness,
+      leader: () => this.#leader(),
+      settledConfiguration: () => this.#settledConfiguration(),
+      later: (minimumMs, maximumMs, task) => this.#later(minimumMs, maximumMs, task),
+      crash: (broker, kind, minimumMs, maximumMs) => this.#crash(broker, kind, minimumMs, maximumMs),
+      pause: (broker) => this.#pause(broker),
+      wipe: (broker) => this.#wipe(broker),
+      ask: (change) => this.#ask(change),
+      note: (who, what) => this.#note(who, what),
+    };
   }
 
   start(): void {
@@ -92,6 +109,14 @@ export class Nemesis {
         return this.#transfer();
       case 'changeMembers':
         return this.#changeMembers();
+      case 'changeWhileParted':
+        return changeWhileParted(this.#hands);
+      case 'handOverUnheard':
+        return handOverUnheard(this.#hands);
+      case 'replaceDiskOfQuorum':
+        return replaceDiskOfQuorum(this.#hands);
+      case 'fallBehind':
+        return fallBehind(this.#hands);
       case 'wipeDisk':
         return this.#wipe(this.#random.pick(brokers));
       case 'flipBit':
@@ -129,12 +154,17 @@ export class Nemesis {
     }
   }
 
-  #crash(broker: BrokerMachine, kind: 'process' | 'power'): boolean {
+  #crash(
+    broker: BrokerMachine,
+    kind: 'process' | 'power',
+    minimumMs = 0,
+    maximumMs = this.#random.pick([50, 500, 5_000]),
+  ): boolean {
     if (!broker.running) return false;
     if (kind === 'power' && broker === this.#cursed && this.#lostWrites.exposed) return false;
     broker.crash(kind);
     broker.held = true;
-    this.#later(0, this.#random.pick([50, 500, 5_000]), () => {
+    this.#later(minimumMs, maximumMs, () => {
       broker.held = false;
       broker.powerOn();
       broker.start();
@@ -184,9 +214,13 @@ export class Nemesis {
     if (configuration === undefined || this.#cluster.operator.pending > 0) return false;
     const change = drawChange(this.#random, configuration, this.#cluster.brokers);
     if (change === undefined) return false;
+    this.#ask(change);
+    return true;
+  }
+
+  #ask(change: MemberChange): void {
     this.#note('operator', `asks for ${JSON.stringify(change)}`);
     this.#cluster.operator.changeMembers(change);
-    return true;
   }
 
   #loseWrite(kind: 'loseWrite' | 'misdirectWrite'): boolean {

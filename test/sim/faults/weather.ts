@@ -9,6 +9,8 @@ export interface Weather {
   readonly routers: number;
   readonly producers: number;
   readonly readers: number;
+  /** They ask where queues end. */
+  readonly latestReaders: number;
   readonly queues: number;
   /** How long faults go on, ms. */
   readonly safetyMs: number;
@@ -83,6 +85,10 @@ export const FAULT_KINDS = [
   'rotSnapshot',
   'loseSnapshot',
   'loseHead',
+  'changeWhileParted',
+  'handOverUnheard',
+  'replaceDiskOfQuorum',
+  'fallBehind',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -118,6 +124,10 @@ const MOST: Readonly<Record<FaultKind, number>> = {
   rotSnapshot: 0.2,
   loseSnapshot: 0.1,
   loseHead: 0.02,
+  changeWhileParted: 2,
+  handOverUnheard: 1,
+  replaceDiskOfQuorum: 2,
+  fallBehind: 1,
 };
 
 /** Those that only a disk that rots has. */
@@ -134,8 +144,21 @@ const ROT = [
 ] as const;
 const NO_ROT = Object.fromEntries(ROT.map((kind) => [kind, 0]));
 
+/** Only where the weather makes the cluster for them. */
+const NEEDING_A_CLUSTER_OF_THEIR_OWN = {
+  changeMembers: 0,
+  wipeDisk: 0,
+  ...NO_ROT,
+  changeWhileParted: 0,
+  handOverUnheard: 0,
+  replaceDiskOfQuorum: 0,
+  fallBehind: 0,
+} as const;
+
 export function drawWeather(random: SimRandom): Weather {
   const drawn = draw(random);
+  const plots = [changingSides, handingOver, replacingDisks, fallingBehind];
+  if (random.chance(0.25)) return { ...drawn, ...random.pick(plots)(drawn, random) };
   if (random.chance(0.2)) return { ...drawn, ...duel(drawn, random) };
   if (random.chance(0.3)) return { ...drawn, ...comingAndGoing(drawn, random) };
   return random.chance(0.3) ? { ...drawn, ...rotting(drawn, random) } : drawn;
@@ -163,6 +186,63 @@ function duel(drawn: Weather, random: SimRandom): Partial<Weather> {
     meanPauseMs: 50,
     maxBurst: 3,
     deliveryTimeoutMs: 5_000,
+  };
+}
+
+/** A plot takes seconds to run its course: little else may happen meanwhile. */
+function mostly(plot: FaultKind, { rates }: Weather, random: SimRandom): Record<FaultKind, number> {
+  const few = FAULT_KINDS.map((kind) => [kind, random.chance(0.2) ? rates[kind] : 0]);
+  return { ...(Object.fromEntries(few) as Record<FaultKind, number>), [plot]: MOST[plot] };
+}
+
+/** Whole sets of voters are exchanged, and the network parts along that line. */
+function changingSides(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: random.pick([3, 3, 3, 5]),
+    spares: 2,
+    latencyMs: random.pick([0.5, 2]),
+    meanPauseMs: 100,
+    rates: mostly('changeWhileParted', drawn, random),
+  };
+}
+
+/** Leaders hand over and do not learn what came of it, while many ask how far things are. */
+function handingOver(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: random.pick([3, 3, 5]),
+    latencyMs: random.pick([0.1, 0.5, 2]),
+    heartbeatIntervalMs: 500,
+    electionTimeoutMs: 1_000,
+    latestReaders: 4,
+    meanPauseMs: random.pick([20, 100]),
+    rates: mostly('handOverUnheard', drawn, random),
+  };
+}
+
+/** One disk after the other is exchanged, each at a bad moment. */
+function replacingDisks(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: random.pick([3, 3, 5]),
+    latencyMs: random.pick([0.1, 0.5, 2]),
+    meanPauseMs: 50,
+    rates: mostly('replaceDiskOfQuorum', drawn, random),
+  };
+}
+
+/** Logs are cut short behind the back of whoever is away, so that it gets a snapshot; meanwhile the leader asks again and again. */
+function fallingBehind(drawn: Weather, random: SimRandom): Partial<Weather> {
+  return {
+    nodes: 3,
+    producers: 2,
+    safetyMs: 30_000,
+    heartbeatIntervalMs: 50,
+    electionTimeoutMs: 150,
+    segmentBytes: 16 * 1024,
+    retentionMs: 1_000,
+    retentionBytes: 5_000,
+    maxRecordBytes: 1_000,
+    meanPauseMs: 50,
+    rates: mostly('fallBehind', drawn, random),
   };
 }
 
@@ -210,11 +290,11 @@ function draw(random: SimRandom): Weather {
     routers: random.between(1, 2),
     producers: random.between(1, 3),
     readers: random.between(1, 2),
+    latestReaders: 1,
     queues: random.between(1, 4),
     safetyMs: random.between(5_000, 30_000),
     quiet: random.chance(0.2),
-    // Those that need a cluster made for them: see `comingAndGoing` and `rotting`.
-    rates: { ...rates, ...NO_ROT, changeMembers: 0, wipeDisk: 0 },
+    rates: { ...rates, ...NEEDING_A_CLUSTER_OF_THEIR_OWN },
     peerLoss: some(0.2),
     peerDuplication: some(0.2),
     peerReorder: some(0.2),

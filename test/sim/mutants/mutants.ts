@@ -1,16 +1,21 @@
 /**
- * Known bugs of other engines, to be put back one at a time: the simulator must find each, or it proves nothing. A mutant replaces one
- * piece of text in one file of a copy of the sources; nothing of this is in the program.
+ * Known bugs of other engines, to be put back one at a time: the simulator must find each, or it proves nothing. A mutant replaces
+ * text in a copy of the sources; nothing of this is in the program.
  */
 
-export interface Mutant {
-  readonly name: string;
-  /** What goes wrong with it, and where it was seen. */
-  readonly bug: string;
+export interface Edit {
   readonly file: string;
   /** Occurs exactly once in the file. */
   readonly find: string;
   readonly replace: string;
+}
+
+export interface Mutant extends Edit {
+  readonly name: string;
+  /** What goes wrong with it, and where it was seen. */
+  readonly bug: string;
+  /** Where a second guard would make it harmless: that is taken away as well. */
+  readonly also?: readonly Edit[];
 }
 
 export const MUTANTS: readonly Mutant[] = [
@@ -124,10 +129,11 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'change upon change',
+    // Kept apart by joint configurations, two uncommitted changes still share a quorum: only without them is it the bug of 2015.
     bug: 'the next change of members begins before the last is committed (the bug of single-server changes, 2015)',
     file: 'src/raft/membership.ts',
     find: 'return commitIndex >= leadership.openingIndex && configurations.currentIndex <= commitIndex && !isJoint(configuration);',
-    replace: 'return commitIndex >= 0 && leadership !== undefined && configurations !== undefined && !isJoint(configuration);',
+    replace: 'return true;',
   },
   {
     name: 'wiped disk votes',
@@ -135,6 +141,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/raft/state.ts',
     find: 'return memberOf(configuration, this.id)?.disk === this.config.disk;',
     replace: 'return memberOf(configuration, this.id) !== undefined;',
+    also: [
+      {
+        file: 'src/replica/strangers.ts',
+        find: 'if (member === undefined || member.disk === disk) return false;',
+        replace: 'return false;',
+      },
+    ],
   },
   {
     name: 'removed leader commits alone',
@@ -180,6 +193,13 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '    return undefined;\n',
   },
   {
+    name: 'rotted entry truncated silently',
+    bug: 'damage in the middle of a log is taken for a torn tail: all behind it is cut off (Protocol-Aware Recovery, FAST 18)',
+    file: 'src/storage/decisions.ts',
+    find: "when: (facts) => facts.attested,\n    decision: 'cutWithFloor',",
+    replace: "when: (facts) => facts.attested,\n    decision: 'cutTornTail',",
+  },
+  {
     name: 'no entry of its own term',
     bug: 'a new leader appends nothing, and what was left uncommitted stays so (thesis 6.4)',
     file: 'src/raft/leadership.ts',
@@ -215,6 +235,13 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/storage/unit-format.ts',
     find: 'if (crc32c(body.subarray(at, at + payloadBytes)) !== crc) rows.push(row);',
     replace: '',
+    also: [
+      {
+        file: 'src/storage/unit-format.ts',
+        find: 'return crc32c(payload) === crc;',
+        replace: 'return payload !== undefined || crc;',
+      },
+    ],
   },
   {
     name: 'leader never steps down',
