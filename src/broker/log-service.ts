@@ -1,5 +1,7 @@
 /** proto/lograft/v1/log.proto, served. */
+import { setMaxListeners } from 'node:events';
 import { crc32c } from '@node-rs/crc32';
+import { abortWith } from '../base/abort-with.ts';
 import { assert } from '../base/assert.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { AppendRecordsRequest } from '../rpc/generated/lograft/v1/AppendRecordsRequest.ts';
@@ -28,6 +30,8 @@ export interface LogFrontDoor {
 export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
   const appends = new Set<AppendStream>();
   const closing = new AbortController();
+  // Each read listens to it; Node's warning is meant for leaks.
+  setMaxListeners(0, closing.signal);
   const service = hostService(LogService, {
     OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async () => {
       requireLeader(group);
@@ -49,7 +53,7 @@ export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
       return { baseOffset };
     }),
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
-      readUntilClosed(request, group, AbortSignal.any([context.signal, closing.signal]), closing.signal),
+      readUntilClosed(request, group, context.signal, closing.signal),
     ),
   });
   return {
@@ -64,10 +68,16 @@ export function serveLog(group: Group, maxBatchBytes: number): LogFrontDoor {
 async function* readUntilClosed(
   request: ReadRequest,
   group: Group,
-  signal: AbortSignal,
+  gone: AbortSignal,
   closing: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
-  yield* readQueue(request, group, signal);
+  const ending = new AbortController();
+  const release = abortWith(ending, [gone, closing]);
+  try {
+    yield* readQueue(request, group, ending.signal);
+  } finally {
+    release();
+  }
   // A read that ends early must not look like one that reached its end.
   if (closing.aborted) throw shuttingDown(group);
 }
