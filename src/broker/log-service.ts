@@ -1,5 +1,7 @@
 /** proto/lograft/v1/log.proto, served. */
+import { setMaxListeners } from 'node:events';
 import { crc32c } from '@node-rs/crc32';
+import { abortWith } from '../base/abort-with.ts';
 import { assert } from '../base/assert.ts';
 import { LograftError } from '../rpc/error.ts';
 import type { AppendRecordsRequest } from '../rpc/generated/lograft/v1/AppendRecordsRequest.ts';
@@ -29,6 +31,8 @@ export interface LogFrontDoor {
 export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
   const appends = new Set<AppendStream>();
   const closing = new AbortController();
+  // Each read listens to it; Node's warning is meant for leaks.
+  setMaxListeners(0, closing.signal);
   const service = hostService(LogService, {
     OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async ({ group: name }) => {
       const group = leading(name === '' ? onlyGroup(groups) : groups.named(name));
@@ -45,7 +49,7 @@ export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
       appendRecords(request, groups, maxBatchBytes),
     ),
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
-      readUntilClosed(request, groups, AbortSignal.any([context.signal, closing.signal]), closing.signal),
+      readUntilClosed(request, groups, context.signal, closing.signal),
     ),
   });
   return {
@@ -60,10 +64,16 @@ export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
 async function* readUntilClosed(
   request: ReadRequest,
   groups: Groups,
-  signal: AbortSignal,
+  gone: AbortSignal,
   closing: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
-  yield* readQueue(request, groups, signal);
+  const ending = new AbortController();
+  const release = abortWith(ending, [gone, closing]);
+  try {
+    yield* readQueue(request, groups, ending.signal);
+  } finally {
+    release();
+  }
   // A read that ends early must not look like one that reached its end.
   if (closing.aborted) throw groups.stopping();
 }

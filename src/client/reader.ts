@@ -1,5 +1,6 @@
 /** What a user's reader is: which queues, from where to where. */
 import { setMaxListeners } from 'node:events';
+import { abortWith } from '../base/abort-with.ts';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { merge } from './merge.ts';
@@ -41,8 +42,8 @@ const RESOLVE_TIMEOUT_MS = 30_000;
 
 export async function* readTopic(options: ReaderOptions, host: ReaderHost): AsyncGenerator<ReaderRecord, void, undefined> {
   const leaving = new AbortController();
-  const signals = [leaving.signal, host.signal, ...(options.signal === undefined ? [] : [options.signal])];
-  const signal = AbortSignal.any(signals);
+  const { signal } = leaving;
+  const release = abortWith(leaving, options.signal === undefined ? [host.signal] : [host.signal, options.signal]);
   // Each queue listens to it; Node's warning is meant for leaks.
   setMaxListeners(0, signal);
   const sources: AsyncGenerator<readonly ReaderRecord[], void, undefined>[] = [];
@@ -60,6 +61,7 @@ export async function* readTopic(options: ReaderOptions, host: ReaderHost): Asyn
     const batches = sources.length === 1 && only !== undefined ? only : merge(sources);
     for await (const records of batches) yield* records;
   } finally {
+    release();
     leaving.abort();
     // One that waits for the network ends by the signal; its complaint is of no interest any more.
     await Promise.allSettled(sources.map((source) => source.return()));

@@ -3,12 +3,23 @@ import { assert } from '../../../src/base/assert.ts';
 import type { Timer } from '../../../src/base/clock.ts';
 import type { Trace } from './trace.ts';
 
-interface Event {
+class Event implements Timer {
   readonly atMs: number;
   /** Breaks ties: what was scheduled first happens first. */
   readonly order: number;
   readonly kind: string;
   task: (() => void) | undefined;
+
+  constructor(atMs: number, order: number, kind: string, task: () => void) {
+    this.atMs = atMs;
+    this.order = order;
+    this.kind = kind;
+    this.task = task;
+  }
+
+  cancel(): void {
+    this.task = undefined;
+  }
 }
 
 /** Turns of the real event loop are dear, events are not: so many share one. Between two, the engine of the language runs all microtasks. */
@@ -39,13 +50,9 @@ export class Scheduler {
   at(atMs: number, kind: string, task: () => void): Timer {
     assert(Number.isFinite(atMs), `not a time: ${atMs}`);
     this.#scheduled += 1;
-    const event: Event = { atMs: Math.max(atMs, this.#nowMs), order: this.#scheduled, kind, task };
+    const event = new Event(Math.max(atMs, this.#nowMs), this.#scheduled, kind, task);
     push(this.#heap, event);
-    return {
-      cancel: () => {
-        event.task = undefined;
-      },
-    };
+    return event;
   }
 
   /** Makes `run` reject. What is thrown inside an event does the same. */

@@ -1,8 +1,9 @@
-import type { WriteUnit } from '../../../src/raft/types.ts';
+import type { Term, WriteUnit } from '../../../src/raft/types.ts';
 import { type NodeHistory, printOf } from '../cluster/node-history.ts';
 import { check, type Invariant } from './invariant.ts';
 
 interface Known {
+  readonly term: Term;
   readonly crc: number;
   readonly kind: number;
   readonly previousTerm: number;
@@ -13,16 +14,19 @@ interface Known {
  * share one share all before it, so that looking at each entry as it is written is enough.
  */
 export class LogMatching implements Invariant {
-  readonly #entries = new Map<string, Known>();
+  /** At its index what was written there, one for each term. */
+  readonly #entries: (Known[] | undefined)[] = [];
 
   writing(node: NodeHistory, unit: WriteUnit): void {
     for (const [at, entry] of unit.entries.entries()) {
       const previousTerm = unit.entries[at - 1]?.term ?? node.entry(entry.index - 1)?.term ?? 0;
       const { crc, kind } = printOf(entry);
-      const key = `${entry.index} ${entry.term}`;
-      const known = this.#entries.get(key);
+      const { index, term } = entry;
+      const here = this.#entries[index] ?? [];
+      this.#entries[index] = here;
+      const known = here.find((other) => other.term === term);
       if (known === undefined) {
-        this.#entries.set(key, { crc, kind, previousTerm });
+        here.push({ term, crc, kind, previousTerm });
         continue;
       }
       check(

@@ -144,10 +144,12 @@ export class ServerCall {
   readonly connection: Connection;
   readonly #client: ClientCall;
   readonly #server: CallOwner<ServerCall>;
-  readonly #abort = new AbortController();
   readonly context: CallContext;
+  /** Made when the handler asks for its signal: most never do, and Node's signals are dear. */
+  #abort: AbortController | undefined;
   #method: HostedMethod | undefined;
   #events: ServerEvents | undefined;
+  #gone = false;
   ended = false;
 
   constructor(server: CallOwner<ServerCall>, client: ClientCall, connection: Connection, host: string) {
@@ -166,8 +168,11 @@ export class ServerCall {
       },
       (bytes) => connection.deliver('client', () => client.outflow.wasRead(bytes)),
     );
+    const signal = (): AbortSignal => this.#signal;
     this.context = {
-      signal: this.#abort.signal,
+      get signal() {
+        return signal();
+      },
       peer: `${host}:40000`,
       metadata: (name) => client.metadata[name] ?? '',
     };
@@ -198,8 +203,15 @@ export class ServerCall {
   cancelled(): void {
     if (this.ended) return;
     this.#finish();
-    this.#abort.abort();
+    this.#gone = true;
+    this.#abort?.abort();
     this.#events?.onGone();
+  }
+
+  get #signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#gone) this.#abort.abort();
+    return this.#abort.signal;
   }
 
   #finish(): void {

@@ -25,7 +25,8 @@ const EARLIEST = -1;
 
 export class Oracle {
   readonly #sent = new Map<string, Sent>();
-  readonly #places = new Map<string, string>();
+  /** Of each queue the serials, at their offsets. */
+  readonly #places = new Map<number, string[]>();
   readonly #progress = new Map<string, number>();
   #acknowledged = 0;
   #failed = 0;
@@ -140,14 +141,15 @@ export class Oracle {
       () => `${serial} is at ${known?.queue}/${known?.offset} and, ${how}, at ${queue}/${offset}`,
     );
     sent.place = place;
-    const name = `${queue}/${offset}`;
-    const other = this.#places.get(name);
+    const places = this.#places.get(queue) ?? [];
+    const other = places[offset];
     check(
       other === undefined || other === serial,
       'Offsets Never Change',
-      () => `offset ${name} holds ${other} and, ${how}, ${serial}`,
+      () => `offset ${queue}/${offset} holds ${other} and, ${how}, ${serial}`,
     );
-    this.#places.set(name, serial);
+    places[offset] = serial;
+    this.#places.set(queue, places);
   }
 
   #get(serial: string): Sent {
