@@ -30,8 +30,10 @@ export class LostWrites {
     const lost = this.#lost;
     if (lost === undefined) return false;
     const vouched = writtenSegments(this.#disk).some(({ path, end }) => path > lost.path || (path === lost.path && end > lost.end));
-    if (vouched) this.#lost = undefined;
-    return !vouched;
+    // Dropped with its segment, or with the whole disk, it is of no interest any more.
+    const exposed = !vouched && this.#disk.files().includes(lost.path);
+    if (!exposed) this.#lost = undefined;
+    return exposed;
   }
 
   /** One at a time. */
