@@ -8,7 +8,7 @@ import { nodeDisk } from '../storage/node-disk.ts';
 /** What a broker finds around it: everything that a simulation replaces. */
 export interface BrokerEnvironment extends Environment {
   openDirectory(dataDir: string, node: NodeId): Promise<DataDirectory>;
-  readonly observer?: ReplicaObserver | undefined;
+  readonly observe?: ((group: string) => ReplicaObserver) | undefined;
   /** Limits of consensus other than the usual ones: small ones bring about what happens once in a blue moon. */
   readonly raftLimits?: Partial<RaftConfig> | undefined;
   /** Of a snapshot that is fetched, in one answer. */

@@ -162,7 +162,7 @@ export class HostedGroup {
 
   #start(founding: Configuration): void {
     const { self, config, directory, environment, onChanged, onFailed } = this.#host;
-    const { clock, random, observer } = environment;
+    const { clock, random } = environment;
     const { log, snapshots } = this.#storage as GroupStorage;
     const state = this.#state as BrokerState;
     const logger = this.#logger;
@@ -179,7 +179,7 @@ export class HostedGroup {
       logger,
       onStatus: onChanged,
       onFailed,
-      observer,
+      observer: environment.observe?.(this.name),
     });
     this.#replica = replica;
     this.#checkpoints = new Checkpoints({ replica, snapshots, state, logger, onFailed });

@@ -4,15 +4,14 @@
  */
 import { nodeId } from '../../src/raft/types.ts';
 import { ClientMachine } from './cluster/client-machine.ts';
-import { nodeNames } from './cluster/names.ts';
-import type { NodeHistory } from './cluster/node-history.ts';
+import { GroupView } from './cluster/group-view.ts';
+import { names, nodeNames } from './cluster/names.ts';
 import { SimCluster } from './cluster/sim-cluster.ts';
 import { Witness } from './cluster/witness.ts';
 import type { World } from './cluster/world.ts';
 import { Scheduler } from './engine/scheduler.ts';
 import { SimRandom } from './engine/sim-random.ts';
 import { Trace } from './engine/trace.ts';
-import { lostMembers } from './faults/member-changes.ts';
 import { Nemesis } from './faults/nemesis.ts';
 import { drawWeather, type Weather } from './faults/weather.ts';
 import { Violation } from './invariants/invariant.ts';
@@ -64,9 +63,11 @@ export async function simulate({ seed, print, weather: changes }: SimulationOpti
     peerReorder: weather.peerReorder,
   });
   const ids = nodeNames(weather.nodes + weather.spares).map(nodeId);
-  const witness = new Witness(ids, ids.slice(0, weather.nodes), scheduler, trace);
+  const groups = names('g', weather.groups);
+  const witnesses = new Map(groups.map((group) => [group, new Witness(ids, ids.slice(0, weather.nodes), scheduler, trace)]));
+  const witness = witnesses.get('g1') as Witness;
   const oracle = new Oracle();
-  const world: World = { scheduler, random, trace, weather, network, witness, oracle };
+  const world: World = { scheduler, random, trace, weather, network, witnesses, witness, oracle };
   const onRejection = (error: unknown): void => scheduler.fail(error);
   process.on('unhandledRejection', onRejection);
   try {
@@ -80,7 +81,7 @@ export async function simulate({ seed, print, weather: changes }: SimulationOpti
       simulatedMs: scheduler.nowMs,
       faults: Object.fromEntries(run.nemesis.counts),
       records: oracle.counts,
-      terms: witness.elections.leaders.size,
+      terms: leaderships(world),
     };
   } finally {
     process.off('unhandledRejection', onRejection);
@@ -90,11 +91,15 @@ export async function simulate({ seed, print, weather: changes }: SimulationOpti
 class Run {
   readonly #world: World;
   readonly #cluster: SimCluster;
+  readonly #groups: readonly GroupView[];
   readonly nemesis: Nemesis;
 
   constructor(world: World) {
     this.#world = world;
     this.#cluster = new SimCluster(world);
+    this.#groups = [...world.witnesses].map(
+      ([name, witness], at) => new GroupView(name, witness, this.#cluster, preferredLeader(world.weather, at)),
+    );
     this.nemesis = new Nemesis(world, this.#cluster);
   }
 
@@ -109,80 +114,28 @@ class Run {
     await scheduler.run(() => scheduler.nowMs >= endMs);
     if (!weather.quiet) return;
     for (const producer of producers) producer.close();
-    const quietMs = scheduler.nowMs + QUIET_MS;
-    await scheduler.run(() => scheduler.nowMs >= quietMs);
+    await this.#pass(QUIET_MS);
   }
 
   async liveness(): Promise<void> {
-    const { scheduler, oracle, witness, trace, weather } = this.#world;
-    const { producers } = this.#cluster;
+    const { scheduler, oracle, trace, weather } = this.#world;
+    const { producers, brokers } = this.#cluster;
     trace.note(scheduler.nowMs, 'weather', () => 'clears');
     this.nemesis.calm();
-    const toReach = Math.max(...[...witness.nodes.values()].map(({ lastIndex }) => lastIndex));
-    await this.#until('all nodes go on together', LIVENESS_MS, () => this.#goOn(toReach));
+    for (const group of this.#groups) group.remember();
+    await this.#until('all nodes go on together', LIVENESS_MS, () => this.#groups.every((group) => group.goesOn()));
     for (const producer of producers) producer.close();
     await this.#until('every call is answered', LIVENESS_MS, () => this.#answered());
-    await this.#until('all nodes agree', LIVENESS_MS, () => this.#agreed());
+    await this.#until('nothing is damaged', LIVENESS_MS, () => brokers.every(({ damagedEntries }) => damagedEntries === 0));
+    await this.#until('all nodes agree', LIVENESS_MS, () => this.#groups.every((group) => group.agrees()));
     // A transfer of leadership that was ordered before may still be under way.
-    const settledMs = scheduler.nowMs + (weather.preferredLeader === '' ? 2_000 : HAND_BACK_MS);
-    await scheduler.run(() => scheduler.nowMs >= settledMs);
-    const terms = witness.elections.leaders.size;
-    const quietMs = scheduler.nowMs + QUIET_MS;
-    await scheduler.run(() => scheduler.nowMs >= quietMs);
-    if (witness.elections.leaders.size !== terms) throw new Violation('Liveness', 'a healthy, idle cluster changed its leader');
-    this.#checkPreferredLeader();
+    await this.#pass(preferredLeader(weather, 0) === '' ? 2_000 : HAND_BACK_MS);
+    const terms = leaderships(this.#world);
+    await this.#pass(QUIET_MS);
+    if (leaderships(this.#world) !== terms) throw new Violation('Liveness', 'a healthy, idle cluster changed a leader');
+    for (const group of this.#groups) group.checkPreferredLeader();
     await this.#readEverything();
     oracle.checkComplete('check.1');
-  }
-
-  /** There is one leader, and everybody has committed something new since. */
-  #goOn(since: number): boolean {
-    const leader = this.#leader();
-    if (leader === undefined) return false;
-    const nodes = this.#membersOf(leader);
-    if (!nodes.every(({ running, term }) => running && term === leader.term)) return false;
-    return nodes.every(({ commitIndex }) => commitIndex >= Math.min(since, leader.lastIndex));
-  }
-
-  #agreed(): boolean {
-    const leader = this.#leader();
-    if (leader === undefined || this.#cluster.brokers.some(({ damagedEntries }) => damagedEntries > 0)) return false;
-    if (!this.#hasTakenBack(leader)) return false;
-    return this.#membersOf(leader).every(
-      (node) =>
-        node.running &&
-        node.commitIndex === leader.lastIndex &&
-        node.lastIndex === leader.lastIndex &&
-        node.durable.entries.length === node.memory.entries.length,
-    );
-  }
-
-  /** Whoever lost its disk is a member with its new one, and votes if it did before. */
-  #hasTakenBack({ configuration }: NodeHistory): boolean {
-    if (configuration === undefined || lostMembers(configuration, this.#cluster.brokers).length > 0) return false;
-    return !configuration.members.some(({ returning }) => returning);
-  }
-
-  #checkPreferredLeader(): void {
-    const { preferredLeader } = this.#world.weather;
-    const leader = this.#leader();
-    const wanted = leader && this.#membersOf(leader).find(({ id }) => id === preferredLeader);
-    if (wanted === undefined || !leader?.configuration?.voters.includes(wanted.id) || leader === wanted) return;
-    throw new Violation('Liveness', `${leader.id} leads, although ${preferredLeader} is well and preferred`);
-  }
-
-  /** Nobody knows of a newer one. */
-  #leader(): NodeHistory | undefined {
-    const nodes = [...this.#world.witness.nodes.values()];
-    const leaders = nodes.filter(({ running, role }) => running && role === 'leader');
-    return leaders.find((leader) => this.#membersOf(leader).every((node) => node.term <= leader.term));
-  }
-
-  /** Those that the leader counts on, unless they came with another disk. */
-  #membersOf({ configuration }: NodeHistory): NodeHistory[] {
-    const members = configuration?.members ?? [];
-    const sound = members.filter(({ id, disk }) => this.#cluster.broker(id)?.diskId === disk);
-    return sound.map(({ id }) => this.#world.witness.node(id));
   }
 
   #answered(): boolean {
@@ -197,6 +150,12 @@ class Run {
     await this.#until('everything is read', LIVENESS_MS, () => checker.done);
   }
 
+  async #pass(ms: number): Promise<void> {
+    const { scheduler } = this.#world;
+    const untilMs = scheduler.nowMs + ms;
+    await scheduler.run(() => scheduler.nowMs >= untilMs);
+  }
+
   async #until(what: string, limitMs: number, done: () => boolean): Promise<void> {
     const { scheduler } = this.#world;
     const deadlineMs = scheduler.nowMs + limitMs;
@@ -205,11 +164,16 @@ class Run {
   }
 
   #describe(): string {
-    const { witness, oracle } = this.#world;
-    const nodes = [...witness.nodes.values()].map(
-      ({ id, running, role, term, lastIndex, commitIndex, appliedIndex }) =>
-        `${id} ${running ? role : 'down'} term ${term} last ${lastIndex} commit ${commitIndex} applied ${appliedIndex}`,
-    );
-    return `${nodes.join('; ')}. Records: ${JSON.stringify(oracle.counts)}`;
+    const groups = this.#groups.map((group) => group.describe());
+    return `${groups.join('; ')}. Records: ${JSON.stringify(this.#world.oracle.counts)}`;
   }
+}
+
+/** Several groups have one each, as the placement gives them. */
+function preferredLeader({ groups, nodes, preferredLeader: chosen }: Weather, group: number): string {
+  return groups === 1 ? chosen : (nodeNames(nodes)[group % nodes] as string);
+}
+
+function leaderships({ witnesses }: World): number {
+  return [...witnesses.values()].reduce((sum, { elections }) => sum + elections.leaders.size, 0);
 }

@@ -13,6 +13,7 @@ import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
 import type { SimRandom } from '../engine/sim-random.ts';
 import { ObservedLog, witnessedEvents } from './observed-log.ts';
 import { simLogger } from './sim-logger.ts';
+import type { Witness } from './witness.ts';
 import type { World } from './world.ts';
 
 /** Whatever starts brokers in production starts one that failed again, after a while. */
@@ -33,7 +34,7 @@ export class BrokerMachine {
   diskId: string | undefined;
   #process: SimProcess | undefined;
   #broker: Broker | undefined;
-  #log: RaftLog | undefined;
+  #logs = new Map<string, RaftLog>();
   /** Asked when it cannot go on with what its disk has: whether that had to be so. Whoever says yes sees to it. */
   onRefusal: (error: StorageError) => boolean = () => false;
   /** Set while the weather keeps it down. */
@@ -64,6 +65,7 @@ export class BrokerMachine {
       electionTimeoutMaxMs: 2 * weather.electionTimeoutMs,
       segmentBytes: weather.segmentBytes,
       cacheBytes: weather.cacheBytes,
+      replicaGroups: weather.groups,
       preferredLeader: weather.preferredLeader,
       retentionMs: weather.retentionMs,
       retentionBytes: weather.retentionBytes,
@@ -82,7 +84,8 @@ export class BrokerMachine {
 
   /** Entries that its disk has damaged and that it has not got back. */
   get damagedEntries(): number {
-    return this.running ? (this.#log?.damaged().length ?? 0) : 0;
+    if (!this.running) return 0;
+    return [...this.#logs.values()].reduce((sum, log) => sum + log.damaged().length, 0);
   }
 
   get process(): SimProcess | undefined {
@@ -95,6 +98,7 @@ export class BrokerMachine {
     this.starts += 1;
     const process = new SimProcess(this.id, scheduler, this.clockFault);
     this.#process = process;
+    this.#logs = new Map();
     const logger = simLogger(this.id, scheduler, trace);
     trace.note(scheduler.nowMs, this.id, () => `starts for the ${this.starts}. time`);
     const environment: BrokerEnvironment = {
@@ -102,7 +106,7 @@ export class BrokerMachine {
       random: this.#random.fork(`run ${this.starts}`),
       transport: network.transport(process, this.host),
       openDirectory: (dataDir) => this.#openDirectory(process, dataDir),
-      observer: this.#world.witness.replicaOf(this.id),
+      observe: (group) => this.#witness(group).replicaOf(this.id),
       raftLimits: this.#world.weather.raftLimits,
       snapshotPieceBytes: this.#world.weather.snapshotPieceBytes,
       lostDiskAfterMs: this.#world.weather.lostDiskAfterMs,
@@ -129,7 +133,7 @@ export class BrokerMachine {
     this.disk.wipe();
     this.#keyed.wipe();
     this.diskId = undefined;
-    this.#world.witness.node(this.id).wiped();
+    for (const witness of this.#world.witnesses.values()) witness.node(this.id).wiped();
   }
 
   powerOn(): void {
@@ -149,7 +153,6 @@ export class BrokerMachine {
   }
 
   async #openDirectory(process: SimProcess, dataDir: string): Promise<DataDirectory> {
-    const { witness } = this.#world;
     const chance = this.#random.fork(`ids ${this.starts}`);
     const randomBytes = (length: number) => Buffer.from(Array.from({ length }, () => chance.between(0, 255)));
     const directory = await openDataDirectory(this.disk.mount(process), dataDir, this.id, {
@@ -162,13 +165,20 @@ export class BrokerMachine {
       openGroup: async (group, options, events) => {
         const { scrubPauseMs } = this.#world.weather;
         const settings = { ...options, randomBytes, scrubFirstAfterMs: scrubPauseMs, scrubPauseMs };
+        const witness = this.#witness(group);
         const logWitness = witness.logOf(this.id, () => process.alive);
         const opened = await directory.openGroup(group, settings, witnessedEvents(events, logWitness));
         witness.opened(this.id, opened.log.restored);
-        this.#log = opened.log;
+        this.#logs.set(group, opened.log);
         return { ...opened, log: new ObservedLog(opened.log, logWitness) };
       },
     };
+  }
+
+  #witness(group: string): Witness {
+    const witness = this.#world.witnesses.get(group);
+    if (witness === undefined) throw new Error(`no group ${group}`);
+    return witness;
   }
 
   #started(process: SimProcess, broker: Broker, _logger: Logger): void {
@@ -199,6 +209,6 @@ export class BrokerMachine {
     this.#broker = undefined;
     if (this.#process?.alive !== true) return;
     this.#process.kill();
-    this.#world.witness.ended(this.id);
+    for (const witness of this.#world.witnesses.values()) witness.ended(this.id);
   }
 }

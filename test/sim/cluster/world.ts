@@ -13,6 +13,9 @@ export interface World {
   readonly trace: Trace;
   readonly weather: Weather;
   readonly network: SimNetwork;
+  /** One for each group; the first is the home group. */
+  readonly witnesses: ReadonlyMap<string, Witness>;
+  /** Of the home group, the one whose members and leaders the weather picks on. */
   readonly witness: Witness;
   readonly oracle: Oracle;
 }

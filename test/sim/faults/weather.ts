@@ -12,6 +12,8 @@ export interface Weather {
   /** They ask where queues end. */
   readonly latestReaders: number;
   readonly queues: number;
+  /** Broker groups, over which the queues are spread; all on the nodes that found them. */
+  readonly groups: number;
   /** How long faults go on, ms. */
   readonly safetyMs: number;
   /** Whether clients stop before the weather clears: progress must be made without them too. */
@@ -161,7 +163,10 @@ export function drawWeather(random: SimRandom): Weather {
   if (random.chance(0.25)) return { ...drawn, ...random.pick(plots)(drawn, random) };
   if (random.chance(0.2)) return { ...drawn, ...duel(drawn, random) };
   if (random.chance(0.3)) return { ...drawn, ...comingAndGoing(drawn, random) };
-  return random.chance(0.3) ? { ...drawn, ...rotting(drawn, random) } : drawn;
+  if (random.chance(0.3)) return { ...drawn, ...rotting(drawn, random) };
+  // What is picked on above are the members and disks of one group.
+  const groups = random.pick([1, 1, 2, 3]);
+  return { ...drawn, groups, preferredLeader: groups === 1 ? drawn.preferredLeader : '' };
 }
 
 /**
@@ -292,6 +297,7 @@ function draw(random: SimRandom): Weather {
     readers: random.between(1, 2),
     latestReaders: 1,
     queues: random.between(1, 4),
+    groups: 1,
     safetyMs: random.between(5_000, 30_000),
     quiet: random.chance(0.2),
     rates: { ...rates, ...NEEDING_A_CLUSTER_OF_THEIR_OWN },
