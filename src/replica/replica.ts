@@ -22,6 +22,7 @@ import { CoreLoop } from './core-loop.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EntryReader } from './entry-reader.ts';
 import { HeldMessages } from './held-messages.ts';
+import { LostSnapshot } from './lost-snapshot.ts';
 import { Milestones } from './milestones.ts';
 import { entryAt, snapshotPiece } from './peer-answers.ts';
 import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
@@ -73,6 +74,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   readonly #disk: DiskWatch;
   readonly #reads: ReadBarrier;
   readonly #snapshotFetch: SnapshotFetch;
+  readonly #lostSnapshot: LostSnapshot;
   readonly #strangers: Strangers;
   readonly #wellBeing: WellBeing;
   #configuration: Configuration;
@@ -94,7 +96,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       observer: options.observer,
       perform: (effects) => this.#perform(effects),
-      onTick: () => this.#wellBeing.look(),
+      onTick: () => this.#look(),
       onFailed,
     });
     this.#milestones = new Milestones(this.#core, () => this.appliedIndex);
@@ -121,7 +123,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       logger,
       hasRoom: () => this.writable,
-      hasSnapshot: () => log.base.index === 0 || snapshots.list().some(({ index }) => index === log.base.index),
+      hasSnapshot: () => !this.#lostSnapshot.isMissing,
       onChanged: (fitness) => this.#loop.step({ type: 'fitness', fitness }),
     });
     this.#appends = new AppendSender({
@@ -163,6 +165,13 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       pieceBytes: options.snapshotPieceBytes ?? MAX_PIECE_BYTES,
       onFailed,
       onFetched: (base) => this.#loop.step({ type: 'snapshotFetched', base }),
+    });
+    this.#lostSnapshot = new LostSnapshot({
+      log,
+      snapshots,
+      clock,
+      peers: () => this.peers,
+      fetch: (source) => this.#snapshotFetch.begin(source),
     });
     network.setMembers(this.#core.status.configuration.members);
     // What the snapshot in the log's place stands for is committed: the state may be behind it.
@@ -411,6 +420,8 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   }
 
   #look(): void {
-    if (!this.#stopped) this.#wellBeing.look();
+    if (this.#stopped) return;
+    this.#wellBeing.look();
+    this.#lostSnapshot.look();
   }
 }

@@ -44,7 +44,7 @@ export class WellBeing {
     const { repairs, disk, clock, hasRoom, hasSnapshot } = this.#options;
     if (repairs.damaged > 0) return ['unfit', `${repairs.damaged} entries are damaged`];
     if (disk.isStalled(clock.nowMs())) return ['unfit', 'the disk stalls'];
-    // Until the log is cut the next time: if nobody has it, somebody must lead that far.
+    // Until it is fetched, or the log is cut the next time: if nobody has it, somebody must lead that far.
     if (!hasSnapshot()) return ['reluctant', 'the snapshot that the log begins with is lost'];
     return hasRoom() ? ['fit', undefined] : ['reluctant', 'the disk is full'];
   }

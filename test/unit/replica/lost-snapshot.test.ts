@@ -1,9 +1,10 @@
 /** A node that has lost the snapshot that its log begins with. */
 import { pino } from 'pino';
 import { expect, it } from 'vitest';
-import { type LogIndex, logIndex, term } from '../../../src/raft/types.ts';
+import { type LogIndex, logIndex, nodeId, term } from '../../../src/raft/types.ts';
 import { Applier } from '../../../src/replica/applier.ts';
 import { DiskWatch } from '../../../src/replica/disk-watch.ts';
+import { LostSnapshot } from '../../../src/replica/lost-snapshot.ts';
 import { snapshotPiece } from '../../../src/replica/peer-answers.ts';
 import type { Repairs } from '../../../src/replica/repairs.ts';
 import type { StateMachine } from '../../../src/replica/state-machine.ts';
@@ -43,6 +44,30 @@ it('leads only when nobody else will', () => {
   has = true;
   wellBeing.look();
   expect(changes).toEqual(['reluctant', 'fit']);
+});
+
+it('is fetched back, from one member after the other, until it is here', async () => {
+  const snapshots = await openSnapshotStore(new MemoryDisk(), '/snapshots');
+  let nowMs = 0;
+  const clock = Object.assign(new TestClock(), { nowMs: () => nowMs });
+  const asked: string[] = [];
+  const lost = new LostSnapshot({
+    log: { base: BASE },
+    snapshots,
+    clock,
+    peers: () => [nodeId('n2'), nodeId('n3')],
+    fetch: ({ from, index, term: inTerm }) => asked.push(`${from} ${index} ${inTerm}`),
+  });
+  for (let at = 0; at < 6; at += 1) {
+    lost.look();
+    nowMs += 500;
+  }
+  expect(asked).toEqual(['n2 7 2', 'n3 7 2', 'n2 7 2']);
+  await snapshots.write(BASE, [Buffer.from('state')]);
+  nowMs += 1_000;
+  expect(lost.isMissing).toBe(false);
+  lost.look();
+  expect(asked).toHaveLength(3);
 });
 
 it('cannot go on when its state is older, and says so', async () => {
