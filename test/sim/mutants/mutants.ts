@@ -83,7 +83,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/raft/follower.ts',
     find: 'attestMatch(state, from, request, matchIndex);',
     replace:
-      "if (news.length > 0) attestMatch(state, from, request, matchIndex); else state.outbox.sendAfterWrite(0 as never, from, { type: 'appendAccepted', term: state.term, request, matchIndex });",
+      "if (news.length > 0) attestMatch(state, from, request, matchIndex); else state.outbox.send(from, { type: 'appendAccepted', term: state.term, request, matchIndex } as never);",
   },
   {
     name: 'acknowledge the whole log',
@@ -105,6 +105,14 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'src/raft/election.ts',
     find: 'if (!mayVote || !state.isUpToDate(message.lastIndex, message.lastTerm)) {',
     replace: 'if (!mayVote) {',
+    // PreVote asks the same question before.
+    also: [
+      {
+        file: 'src/raft/election.ts',
+        find: 'const granted = free && state.isUpToDate(message.lastIndex, message.lastTerm);',
+        replace: 'const granted = free;',
+      },
+    ],
   },
   {
     name: 'quorum of half',
