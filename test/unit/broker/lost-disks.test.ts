@@ -114,7 +114,7 @@ describe('a leader', () => {
       },
     } as unknown as Group;
     let asked = 0;
-    const introduce = async (address: string) => {
+    const introduce = async (_group: string, address: string) => {
       asked += 1;
       const found = introductions.get(address);
       if (found === undefined) throw new Error('nobody answers');

@@ -24,7 +24,7 @@ function leader(members: readonly Member[], voters: readonly NodeId[]) {
   const group = { name: 'g1', self: 'n1', leads: true, replica } as unknown as Group;
   const ask = (change: Partial<ChangeMembersRequest>, disk: string): Promise<void> =>
     changeMembers({ group: 'g1', addLearners: [], promote: [], remove: [], ...change }, group, {
-      introduce: async (address) => ({ node: address.slice(0, 2), disk }),
+      introduce: async (_group, address) => ({ node: address.slice(0, 2), disk }),
     });
   return { ask, changes };
 }
