@@ -48,6 +48,8 @@ export class NodeHistory {
   configuration: Configuration | undefined;
   /** What a disk fault took, or went with the disk, at its index: the node promised it once. */
   #lost: readonly EntryPrint[] = [];
+  /** Ends of the durable log that others took the place of, oldest first. */
+  #replaced: { readonly from: number; readonly tail: readonly EntryPrint[] }[] = [];
   readonly #committed: SnapshotContent;
 
   constructor(id: NodeId, committed: SnapshotContent = NO_SNAPSHOTS) {
@@ -82,7 +84,10 @@ export class NodeHistory {
 
   written(sequence: number): void {
     while (this.pending[0] !== undefined && this.pending[0].sequence <= sequence) {
-      applyUnit(this.durable, this.pending.shift() as WriteUnit, this.#committed);
+      const unit = this.pending.shift() as WriteUnit;
+      const { truncateFrom } = unit;
+      if (truncateFrom !== undefined) this.#replaced.push({ from: truncateFrom, tail: this.durable.entries.slice(truncateFrom) });
+      applyUnit(this.durable, unit, this.#committed);
     }
   }
 
@@ -126,6 +131,7 @@ export class NodeHistory {
     setImage(this.memory, emptyImage());
     this.#lost = [...this.durable.entries];
     setImage(this.durable, emptyImage());
+    this.#replaced = [];
     this.pending = [];
   }
 
@@ -135,11 +141,25 @@ export class NodeHistory {
     const whole = images[0] as LogImage;
     const last = whole.entries.at(-1) as EntryPrint;
     if (floor === undefined || isBehind(floor, last) || hardState.term < whole.hardState.term) return undefined;
-    const cut = images.map((image) => ({ hardState, entries: image.entries.slice(0, lastIndex + 1) }));
-    const found = cut.findLast((image) => equals(image, restored));
-    if (found === undefined) return undefined;
+    if (!images.some((image) => image.hardState.term === hardState.term && image.hardState.vote === hardState.vote))
+      return undefined;
+    // What was cut off may have been the very unit that replaced an end of the log: then the log is what it was before that.
+    const once = [...this.#before(whole.entries), ...images.map(({ entries }) => entries)];
+    const at = once.findLastIndex((entries) => equals({ hardState, entries: entries.slice(0, lastIndex + 1) }, restored));
+    if (at === -1) return undefined;
+    this.#replaced.length = Math.min(at, this.#replaced.length);
     this.#lost = [...whole.entries, ...this.#lost.slice(whole.entries.length)];
-    return found;
+    return { hardState, entries: (once[at] as EntryPrint[]).slice(0, lastIndex + 1) };
+  }
+
+  /** The log as it was before each of its ends was replaced, oldest first. */
+  #before(now: EntryPrint[]): EntryPrint[][] {
+    let entries = now;
+    const undone = this.#replaced.toReversed().map(({ from, tail }) => {
+      entries = [...entries.slice(0, from), ...tail];
+      return entries;
+    });
+    return undone.reverse();
   }
 }
 

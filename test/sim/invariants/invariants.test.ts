@@ -276,6 +276,22 @@ describe('Durable Log Survives', () => {
     expect(opened({ index: logIndex(1), term: term(1) })[0]).toBe(false);
     expect(opened({ index: logIndex(2), term: term(1) })).toEqual([true, true, true]);
   });
+
+  it('are, where the unit that replaced their end is what a disk lost, what they were before that', () => {
+    const opened = (lastIndex: number, inTerm: number, floor: LogPosition | undefined): boolean => {
+      const history = new NodeHistory(A);
+      history.take(unit(1, 1, [entry(1, 1), entry(2, 1), entry(3, 1)]));
+      history.take(unit(2, 2, [entry(2, 2)], { truncate: true }));
+      history.written(2);
+      history.ended();
+      return history.opened({ ...restored(lastIndex, 2, floor), termRuns: [{ term: term(inTerm), firstIndex: logIndex(1) }] });
+    };
+    const floor = { index: logIndex(2), term: term(2) };
+    expect(opened(3, 1, floor)).toBe(true);
+    expect(opened(3, 1, undefined)).toBe(false);
+    expect(opened(3, 2, floor)).toBe(false);
+    expect(opened(4, 1, floor)).toBe(false);
+  });
 });
 
 describe('Linearizable Reads', () => {
