@@ -152,8 +152,8 @@ export const MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: 'src/replica/strangers.ts',
-        find: 'if (member === undefined || member.disk === disk) return false;',
-        replace: 'return false;',
+        find: 'if (!ANSWERS.has(message.type)) return false;',
+        replace: 'if (ANSWERS.size > 0) return false;',
       },
     ],
   },
