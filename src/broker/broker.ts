@@ -86,6 +86,8 @@ class Node implements Broker {
   #frontDoor: ReturnType<typeof serveLog> | undefined;
   #server: RpcServer | undefined;
   #announcing = false;
+  /** Storage of groups that this node was added to just now. */
+  readonly #opening = new Set<Promise<void>>();
 
   constructor(config: BrokerConfig, directory: DataDirectory, logger: Logger, environment: BrokerEnvironment) {
     this.address = config.advertise;
@@ -167,6 +169,7 @@ class Node implements Broker {
     this.#network.close();
     this.#introductions.close();
     await this.#server?.close(CLOSE_GRACE_MS);
+    await Promise.allSettled(this.#opening);
     for (const hosted of this.#hosted) await hosted.close();
     await this.#directory.close();
   }
@@ -223,8 +226,13 @@ class Node implements Broker {
     this.#logger.info({ group: name, by }, 'added to a group');
     const hosted = this.#host({ name, members: [{ id: by, address }], preferredLeader: '' });
     this.#hosted.push(hosted);
-    const joined = hosted.open().then(() => hosted.join());
-    joined.catch((error) => this.#fail(toError(error))).finally(() => this.#introductions.close());
+    const opened = hosted.open();
+    this.#opening.add(opened);
+    opened
+      .finally(() => this.#opening.delete(opened))
+      .then(() => hosted.join())
+      .catch((error) => this.#fail(toError(error)))
+      .finally(() => this.#introductions.close());
   }
 
   #fail(error: Error): void {

@@ -1,6 +1,6 @@
 /** Topics, the members of groups, and the state of nodes. */
 import type { Environment } from '../rpc/environment.ts';
-import { LograftError } from '../rpc/error.ts';
+import { type ErrorReason, LograftError } from '../rpc/error.ts';
 import type { MemberStatus } from '../rpc/generated/lograft/v1/MemberStatus.ts';
 import type { NodeStatus } from '../rpc/generated/lograft/v1/NodeStatus.ts';
 import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
@@ -53,6 +53,8 @@ export interface ClusterStatus {
 
 const TIMEOUT_MS = 10_000;
 const STATUS_TIMEOUT_MS = 1_000;
+/** Told at once: with NOT_PLACED the catalogue has the change already. */
+const CATALOGUED: readonly ErrorReason[] = ['DISK_FULL', 'NOT_PLACED'];
 /** What passes, but perhaps not soon. */
 const UNREADY = ['MEMBERS_CHANGING', 'NOT_CAUGHT_UP'] as const;
 
@@ -76,22 +78,21 @@ export class Admin {
    * is complete as soon as all groups have leaders.
    */
   async createTopic(name: string, options: CreateTopicOptions = {}): Promise<TopicDescription> {
-    const settings = this.#settings(options);
-    if (this.#book.topic(name) !== undefined) throw new LograftError('TOPIC_EXISTS', `there is a topic ${name} already`);
+    const settings = { ...this.#settings(options), final: CATALOGUED };
     const request = { name, queues: options.queues ?? 1, groups: [...(options.groups ?? [])] };
     return this.#learnt(await this.#caller.call(await this.#home(settings), AdminService.CreateTopic, request, settings));
   }
 
   /** Gives the topic more queues, up to `queues` in all; keys move to other queues. Rejects with UNKNOWN_TOPIC, and as `createTopic`. Safe to call again. */
   async addQueues(name: string, queues: number, options: CreateTopicOptions = {}): Promise<TopicDescription> {
-    const settings = { ...this.#settings(options), repeatable: true };
+    const settings = { ...this.#settings(options), repeatable: true, final: CATALOGUED };
     const request = { name, queues, groups: [...(options.groups ?? [])] };
     return this.#learnt(await this.#caller.call(await this.#home(settings), AdminService.AddQueues, request, settings));
   }
 
   /** Deletes the topic and all its records, for ever. Rejects with UNKNOWN_TOPIC, and as `createTopic`. */
   async deleteTopic(name: string, options: AdminCallOptions = {}): Promise<void> {
-    const settings = this.#settings(options);
+    const settings = { ...this.#settings(options), final: CATALOGUED };
     await this.#caller.call(await this.#home(settings), AdminService.DeleteTopic, { name }, settings);
     this.#book.forgetTopic(name);
   }

@@ -174,7 +174,7 @@ describe('a producer', () => {
   });
 
   it('rejects after the delivery timeout saying that the outcome is unknown, and stores what follows in a new session', async () => {
-    await using producer = client.producer({ deliveryTimeoutMs: 200 });
+    await using producer = client.producer({ deliveryTimeoutMs: 1_000 });
     await producer.send('t', { queue: 0, value: 'before' });
     cluster.fault = () => ({ type: 'ignore' });
     const error = await producer.send('t', { queue: 0, value: 'lost' }).catch((caught) => caught);
@@ -186,7 +186,7 @@ describe('a producer', () => {
   });
 
   it('says NO_LEADER, safe to retry, for what was never sent, and the refusal where there was one', async () => {
-    await using producer = client.producer({ deliveryTimeoutMs: 200 });
+    await using producer = client.producer({ deliveryTimeoutMs: 1_000 });
     await producer.send('t', { queue: 0, value: '0' });
     cluster.fault = () => ({ type: 'refuse', error: new LograftError('DISK_FULL', 'the disk is full') });
     await expect(producer.send('t', { queue: 0, value: '1' })).rejects.toMatchObject({ reason: 'DISK_FULL', retry: 'safe' });
