@@ -65,12 +65,22 @@ export class Checkpoints {
   async #trim(index: LogIndex): Promise<void> {
     const { replica, snapshots, state, logger } = this.#options;
     if (index < replica.firstIndex) return;
-    // Written when this node was away, or not for want of room: it cuts at the next one.
-    if (!snapshots.list().some((info) => info.index === index)) return;
+    if (!snapshots.list().some((info) => info.index === index)) return this.#trimLater(index);
     await state.sync();
     await replica.trim(index);
     logger.info({ firstIndex: replica.firstIndex }, 'log cut: older records are no longer held');
     await this.#removeForgotten();
+  }
+
+  /** Written when this node was away, or not for want of room, or lost since: another member has it. */
+  #trimLater(index: LogIndex): void {
+    const { replica, onFailed } = this.#options;
+    replica
+      .snapshotAt(index)
+      .then((isHere) => {
+        if (isHere) this.onTrimmed(index);
+      })
+      .catch((error) => onFailed(toError(error)));
   }
 
   async #removeForgotten(): Promise<void> {

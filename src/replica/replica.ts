@@ -22,8 +22,8 @@ import { CoreLoop } from './core-loop.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { EntryReader } from './entry-reader.ts';
 import { HeldMessages } from './held-messages.ts';
-import { LostSnapshot } from './lost-snapshot.ts';
 import { Milestones } from './milestones.ts';
+import { MissingSnapshots } from './missing-snapshots.ts';
 import { entryAt, snapshotPiece } from './peer-answers.ts';
 import type { PeerEvents, PeerNetwork, SnapshotPiece } from './peer-network.ts';
 import { MAX_PIECE_BYTES } from './peer-requests.ts';
@@ -74,7 +74,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   readonly #disk: DiskWatch;
   readonly #reads: ReadBarrier;
   readonly #snapshotFetch: SnapshotFetch;
-  readonly #lostSnapshot: LostSnapshot;
+  readonly #missingSnapshots: MissingSnapshots;
   readonly #strangers: Strangers;
   readonly #wellBeing: WellBeing;
   #configuration: Configuration;
@@ -123,7 +123,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       clock,
       logger,
       hasRoom: () => this.writable,
-      hasSnapshot: () => !this.#lostSnapshot.isMissing,
+      hasSnapshot: () => !this.#missingSnapshots.lacksBase,
       onChanged: (fitness) => this.#loop.step({ type: 'fitness', fitness }),
     });
     this.#appends = new AppendSender({
@@ -166,7 +166,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
       onFailed,
       onFetched: (base) => this.#loop.step({ type: 'snapshotFetched', base }),
     });
-    this.#lostSnapshot = new LostSnapshot({
+    this.#missingSnapshots = new MissingSnapshots({
       log,
       snapshots,
       clock,
@@ -297,6 +297,12 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return this.#core.baseAt(index);
   }
 
+  /** Resolves to true once this node has the snapshot of everything up to `index`, from another member if need be; to false when it is wanted no more. */
+  snapshotAt(index: LogIndex): Promise<boolean> {
+    if (this.#stopped || index <= this.#options.log.base.index) return Promise.resolve(false);
+    return this.#missingSnapshots.get(this.#core.baseAt(index));
+  }
+
   /** Drops the log up to `index`: applied, stored, and in a durable snapshot, as the caller promises. */
   async trim(index: LogIndex): Promise<void> {
     const { log } = this.#options;
@@ -364,6 +370,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     this.#entries.stop();
     this.#reads.stop();
     this.#snapshotFetch.stop();
+    this.#missingSnapshots.stop();
     this.#proposals.stop();
     this.#milestones.stop();
   }
@@ -422,6 +429,6 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
   #look(): void {
     if (this.#stopped) return;
     this.#wellBeing.look();
-    this.#lostSnapshot.look();
+    this.#missingSnapshots.look();
   }
 }

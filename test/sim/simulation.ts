@@ -126,8 +126,8 @@ class Run {
     await this.#until('all nodes go on together', LIVENESS_MS, () => this.#groups.every((group) => group.goesOn()));
     for (const producer of producers) producer.close();
     await this.#until('every call is answered', LIVENESS_MS, () => this.#answered());
-    await this.#until('nothing is damaged', LIVENESS_MS, () => brokers.every(({ damagedEntries }) => damagedEntries === 0));
-    await this.#until('all nodes agree', LIVENESS_MS, () => this.#groups.every((group) => group.agrees()));
+    const isWell = (): boolean => brokers.every(({ damagedEntries }) => damagedEntries === 0);
+    await this.#until('all nodes agree', LIVENESS_MS, () => isWell() && this.#groups.every((group) => group.agrees()));
     // A transfer of leadership that was ordered before may still be under way.
     await this.#pass(preferredLeader(weather, 0) === '' ? 2_000 : HAND_BACK_MS);
     const terms = leaderships(this.#world);

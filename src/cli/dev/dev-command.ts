@@ -7,6 +7,7 @@ import { coloursFor, isTerminal } from '../terminal.ts';
 import { readClusterFile, removeClusterFile } from './cluster-file.ts';
 import { printLeaderPid, restartNode, stopRunning } from './existing-cluster.ts';
 import { superviseUntilSignal } from './foreground.ts';
+import type { Leaders } from './leaders.ts';
 import { LocalCluster } from './local-cluster.ts';
 import { type ClusterPlan, planCluster, writeConfigs } from './plan.ts';
 import { requireFreePorts } from './ports.ts';
@@ -39,7 +40,7 @@ export function devCommand(): Command {
     )
     .addOption(new Option('--stop', 'stop the running cluster of --data; the data stays').conflicts(['restartNode', 'leaderPid']))
     .addOption(new Option('--restart-node <id>', 'start a broker again that has ended').conflicts('leaderPid'))
-    .option('--leader-pid', 'print the pid of the leader')
+    .option('--leader-pid', 'print the pid of the leader (with several groups: of the first)')
     .action(dev);
   return withExamples(command, [
     'lograft dev',
@@ -66,12 +67,12 @@ async function startNew(plan: ClusterPlan, flags: DevFlags): Promise<void> {
   // As the system shows it: how this program was called, not where it was found.
   const self = { pid: process.pid, command: commandOf(process.pid) ?? [process.execPath, ...process.argv.slice(1)] };
   const cluster = new LocalCluster(plan, detached ? undefined : self);
-  const leader = await startOrUndo(cluster);
+  const leaders = await startOrUndo(cluster);
   const style = { framed: isTerminal(process.stdout), colours: coloursFor(process.stdout) };
   process.stdout.write(
-    renderSummary(cluster.describe(), { ...style, leader, directory: plan.directory, data: flags.data, detached }),
+    renderSummary(cluster.describe(), { ...style, leaders, directory: plan.directory, data: flags.data, detached }),
   );
-  if (!detached) await superviseUntilSignal(cluster, leader);
+  if (!detached) await superviseUntilSignal(cluster, leaders);
 }
 
 function refuseIfRunning(directory: string): void {
@@ -86,7 +87,7 @@ function refuseIfRunning(directory: string): void {
 }
 
 /** A signal meanwhile undoes it too: nothing is left running unseen. */
-async function startOrUndo(cluster: LocalCluster): Promise<string> {
+async function startOrUndo(cluster: LocalCluster): Promise<Leaders> {
   let interrupt: (error: Error) => void = () => {};
   const interrupted = new Promise<never>((_, reject) => {
     interrupt = reject;

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { CliError } from '../cli-error.ts';
 import { fetchRoute } from '../router-probe.ts';
 import { type ClusterFile, readClusterFile, removeClusterFile, writeClusterFile } from './cluster-file.ts';
+import { leadersOf } from './leaders.ts';
 import { findRunning, isRunning, signal, startProcess } from './processes.ts';
 import { runningProcesses, stopCluster } from './stop-cluster.ts';
 
@@ -51,7 +52,8 @@ export async function restartNode(directory: string, id: string): Promise<void> 
 export async function printLeaderPid(directory: string): Promise<void> {
   const cluster = requireCluster(directory);
   const route = await fetchRoute(cluster.router).catch(() => undefined);
-  const leader = route?.groups[0]?.leader ?? '';
+  // Of the first group, which is the home group: there is always one.
+  const [leader] = leadersOf(route?.groups ?? []).values();
   const node = cluster.nodes.find(({ id }) => id === leader);
   const [pid] = node === undefined ? [] : findRunning(node.pid, node.command);
   if (pid === undefined) throw new CliError('there is no leader now: see lograft status');

@@ -1,20 +1,21 @@
 /** `lograft dev` while it runs: tells what happens, starts again what ends, and takes everything down with it. */
 import { removeClusterFile } from './cluster-file.ts';
+import type { Leaders } from './leaders.ts';
 import type { LocalCluster } from './local-cluster.ts';
 import { signal as send } from './processes.ts';
 import { runningProcesses, stopCluster } from './stop-cluster.ts';
 import { Supervisor } from './supervisor.ts';
-import { watchLeader } from './watch-leader.ts';
+import { watchLeaders } from './watch-leaders.ts';
 
 /** npm passes Ctrl-C on to a process that the terminal has already told: that is one wish, not two. */
 const SAME_SIGNAL_MS = 500;
 
 /** Returns when everything is stopped. */
-export async function superviseUntilSignal(cluster: LocalCluster, leader: string): Promise<void> {
+export async function superviseUntilSignal(cluster: LocalCluster, leaders: Leaders): Promise<void> {
   const supervisor = new Supervisor(cluster, tell);
   const watching = new AbortController();
-  const watch = watchLeader(cluster.plan.router.address, leader, watching.signal, (next, term) =>
-    tell(`${next} leads now, term ${term}`),
+  const watch = watchLeaders(cluster.plan.router.address, leaders, watching.signal, (group, leader, term) =>
+    tell(leaders.size === 1 ? `${leader} leads now, term ${term}` : `${group}: ${leader} leads now, term ${term}`),
   );
   await firstSignal();
   tell('stopping');

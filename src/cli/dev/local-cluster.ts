@@ -1,8 +1,10 @@
 /** The running processes of a local cluster, as the `lograft dev` that started them sees them. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { RouteGroup } from '../../rpc/generated/lograft/v1/RouteGroup.ts';
 import { CliError } from '../cli-error.ts';
 import { fetchRoute } from '../router-probe.ts';
 import { type ClusterFile, describeCluster, writeClusterFile } from './cluster-file.ts';
+import { type Leaders, leadersOf } from './leaders.ts';
 import { lastWords, logTail } from './log-tail.ts';
 import type { ClusterPlan, ProcessPlan } from './plan.ts';
 import { type StartedProcess, startProcess } from './processes.ts';
@@ -65,19 +67,23 @@ export class LocalCluster {
     return lastWords(logFile, this.#started.get(name)?.logStart ?? 0);
   }
 
-  /** Gives the leader's id. All brokers are there then: whoever kills one now can watch the others take over. */
-  async waitUntilServing(): Promise<string> {
+  /** Gives who leads each group. All brokers are there then: whoever kills one now can watch the others take over. */
+  async waitUntilServing(): Promise<Leaders> {
     const deadline = performance.now() + START_MS;
     while (performance.now() < deadline) {
       this.#failIfOneEnded();
-      const group = (await fetchRoute(this.plan.router.address, 1_000).catch(() => undefined))?.groups[0];
-      const registered = group?.members.filter((member) => member.registered).length ?? 0;
-      if (group !== undefined && group.leader !== '' && registered === this.plan.nodes.length) return group.leader;
+      const groups = (await fetchRoute(this.plan.router.address, 1_000).catch(() => undefined))?.groups ?? [];
+      const isServed = groups.length >= (this.plan.groups ?? 1) && groups.every((group) => this.#isServed(group));
+      if (isServed) return leadersOf(groups);
       await sleep(POLL_MS);
     }
     throw new CliError(
       `no leader serves after ${START_MS / 1_000} s. Everything was stopped; the logs are in ${this.plan.directory}/logs`,
     );
+  }
+
+  #isServed({ leader, members }: RouteGroup): boolean {
+    return leader !== '' && members.filter(({ registered }) => registered).length === this.plan.nodes.length;
   }
 
   #failIfOneEnded(): void {

@@ -4,9 +4,10 @@ import { DEFAULT_ROUTER } from '../flags.ts';
 import { renderTable } from '../table.ts';
 import type { Colours } from '../terminal.ts';
 import type { ClusterFile } from './cluster-file.ts';
+import { type Leaders, roleOf } from './leaders.ts';
 
 export interface SummaryOptions {
-  readonly leader: string;
+  readonly leaders: Leaders;
   readonly directory: string;
   /** --data as it was given, when it was. */
   readonly data: string | undefined;
@@ -17,10 +18,10 @@ export interface SummaryOptions {
 
 /** Ends with a newline. */
 export function renderSummary(cluster: ClusterFile, options: SummaryOptions): string {
-  const { colours, leader } = options;
+  const { colours, leaders } = options;
   const rows = [{ id: 'router', ...cluster.routerProcess }, ...cluster.nodes].map(({ id, pid, address, logFile }) => {
-    const role = id === leader ? colours.green('leader') : id === 'router' ? '' : 'follower';
-    return [id, role, String(pid), address, shortest(logFile)];
+    const role = id === 'router' ? '' : roleOf(id, leaders);
+    return [id, role.startsWith('lead') ? colours.green(role) : role, String(pid), address, shortest(logFile)];
   });
   const table = renderTable(['NAME', 'ROLE', 'PID', 'ADDRESS', 'LOG'], rows, { framed: options.framed });
   const title = `Lograft is up: clients connect to ${colours.bold(cluster.router)}. Data: ${options.directory}`;

@@ -139,7 +139,7 @@ it('finds the last words of a process in its log', () => {
 
 it('says what runs and what to try', () => {
   mkdirSync(join(directory, 'logs'));
-  const options = { leader: 'n2', directory, data: undefined, framed: false, colours: coloursFor({}) };
+  const options = { leaders: new Map([['g1', 'n2']]), directory, data: undefined, framed: false, colours: coloursFor({}) };
   const text = renderSummary(describeCluster(plan(), PIDS, undefined), { ...options, detached: false });
   expect(text).toMatch(/clients connect to 127.0.0.1:9100/);
   expect(text).toMatch(/n2 +leader +22 +127.0.0.1:9102/);

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { type LogIndex, logIndex, nodeId, term } from '../../../src/raft/types.ts';
 import { Applier } from '../../../src/replica/applier.ts';
 import { DiskWatch } from '../../../src/replica/disk-watch.ts';
-import { LostSnapshot } from '../../../src/replica/lost-snapshot.ts';
+import { MissingSnapshots } from '../../../src/replica/missing-snapshots.ts';
 import { snapshotPiece } from '../../../src/replica/peer-answers.ts';
 import type { Repairs } from '../../../src/replica/repairs.ts';
 import type { StateMachine } from '../../../src/replica/state-machine.ts';
@@ -51,7 +51,7 @@ it('is fetched back, from one member after the other, until it is here', async (
   let nowMs = 0;
   const clock = Object.assign(new TestClock(), { nowMs: () => nowMs });
   const asked: string[] = [];
-  const lost = new LostSnapshot({
+  const lost = new MissingSnapshots({
     log: { base: BASE },
     snapshots,
     clock,
@@ -65,9 +65,35 @@ it('is fetched back, from one member after the other, until it is here', async (
   expect(asked).toEqual(['n2 7 2', 'n3 7 2', 'n2 7 2']);
   await snapshots.write(BASE, [Buffer.from('state')]);
   nowMs += 1_000;
-  expect(lost.isMissing).toBe(false);
+  expect(lost.lacksBase).toBe(false);
   lost.look();
   expect(asked).toHaveLength(3);
+});
+
+it('is got from others where this node has yet to cut its log and never had it', async () => {
+  const snapshots = await openSnapshotStore(new MemoryDisk(), '/snapshots');
+  const log = { base: { index: logIndex(0), term: term(0), configuration: undefined as Buffer | undefined } };
+  const asked: number[] = [];
+  const missing = new MissingSnapshots({
+    log,
+    snapshots,
+    clock: Object.assign(new TestClock(), { nowMs: () => asked.length * 1_000 }),
+    peers: () => [nodeId('n2')],
+    fetch: ({ index }) => asked.push(index),
+  });
+  const older = missing.get({ index: logIndex(5), term: term(2) });
+  const newer = missing.get(BASE);
+  expect(await older).toBe(false);
+  missing.look();
+  await snapshots.write(BASE, [Buffer.from('state')]);
+  missing.look();
+  expect(await newer).toBe(true);
+  expect(await missing.get(BASE)).toBe(true);
+  const next = missing.get({ index: logIndex(9), term: term(2) });
+  log.base = { ...BASE, index: logIndex(9) };
+  missing.look();
+  expect(await next).toBe(false);
+  expect(asked).toEqual([7, 9]);
 });
 
 it('cannot go on when its state is older, and says so', async () => {

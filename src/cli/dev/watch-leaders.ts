@@ -1,24 +1,27 @@
-/** Tells each change of leader that the router learns of. */
+/** Tells each change of a leader that the router learns of. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { grpcTransport } from '../../rpc/grpc-transport.ts';
 import { RouterService } from '../../rpc/protos.ts';
+import type { Leaders } from './leaders.ts';
 
 const AGAIN_MS = 500;
 
-export async function watchLeader(
+export async function watchLeaders(
   router: string,
-  known: string,
+  known: Leaders,
   signal: AbortSignal,
-  tell: (leader: string, term: number) => void,
+  tell: (group: string, leader: string, term: number) => void,
 ): Promise<void> {
   const channel = grpcTransport.dial(router);
-  let last = known;
+  const last = new Map(known);
   while (!signal.aborted) {
     try {
       for await (const { groups } of channel.read(RouterService.WatchRoutes, {}, { signal })) {
-        const { leader = '', term = 0 } = groups[0] ?? {};
-        if (leader !== '' && leader !== last) tell(leader, term);
-        if (leader !== '') last = leader;
+        for (const { group, leader, term } of groups) {
+          if (leader === '' || leader === last.get(group)) continue;
+          last.set(group, leader);
+          tell(group, leader, term);
+        }
       }
     } catch {
       // The router is away: its end is told by who watches the processes.
