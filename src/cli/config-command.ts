@@ -5,9 +5,9 @@ import { CliError } from './cli-error.ts';
 import { checkBrokerFile, checkRouterFile } from './config/check.ts';
 import { examineBroker } from './config/examine.ts';
 import { brokerSource, configError } from './config/load.ts';
-import { renderSettings, toSettingsView } from './config/settings-view.ts';
 import type { Remark } from './config/source.ts';
 import { withExamples } from './flags.ts';
+import { renderSettings, toSettingsView } from './settings-view.ts';
 import { isTerminal } from './terminal.ts';
 
 interface CheckFlags {

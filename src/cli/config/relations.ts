@@ -7,7 +7,7 @@ import type { Problem } from './problems.ts';
 const MOST_REPLICAS = 7;
 
 export function brokenRelations(config: BrokerConfig): Problem[] {
-  return [...timing(config), ...distinctMembers(config), ...ownEntry(config), ...placement(config)];
+  return [...timing(config), ...distinctMembers(config), ...reachableMembers(config), ...ownEntry(config), ...placement(config)];
 }
 
 /** What works, but is hardly meant. */
@@ -53,12 +53,19 @@ function distinctMembers({ members }: BrokerConfig): Problem[] {
   });
 }
 
+function reachableMembers({ members }: BrokerConfig): Problem[] {
+  return members
+    .filter(({ address }) => isWildcard(address))
+    .map(({ id, address }) => problem('members', `has ${address} for ${id}: must be an address that others can connect to`));
+}
+
 function ownEntry({ nodeId, listen, advertise, members }: BrokerConfig): Problem[] {
   const own = members.find(({ id }) => id === nodeId);
   if (own === undefined) {
     const ids = members.map(({ id }) => id).join(', ');
     return [problem('nodeId', `is "${nodeId}": must be one of the members (${ids})`)];
   }
+  if (isWildcard(own.address)) return [];
   if (isWildcard(advertise) || portOf(advertise) === 0) {
     const origin = advertise === listen ? ' (from listen)' : '';
     return [problem('advertise', `is "${advertise}"${origin}: must be an address that others can connect to`)];

@@ -69,7 +69,7 @@ export const WITHOUT_MEANING: readonly { readonly keys: readonly string[]; reado
 ];
 
 /**
- * All others: what the configuration classes of broker, store, network and access control of RocketMQ 4.5 to 5.4 have setters for (BrokerConfig,
+ * All others: what the configuration classes of broker, store, network and access control of RocketMQ 4 and 5 have setters for (BrokerConfig,
  * BrokerIdentity, MessageStoreConfig, NettyServerConfig, NettyClientConfig, AuthConfig).
  */
 const OTHERS = words(`

@@ -1,10 +1,10 @@
 /** What `lograft config show` prints: every key of a broker, its value, and where that comes from. */
-import type { BrokerConfig } from '../../broker/broker-config.ts';
-import { FLAG_OF } from '../broker-flags.ts';
-import { renderTable } from '../table.ts';
-import { brokerSchema } from './broker-schema.ts';
-import type { Accepted, Origin } from './examine.ts';
-import { group } from './setting.ts';
+import type { BrokerConfig } from '../broker/broker-config.ts';
+import { FLAG_OF } from './broker-flags.ts';
+import { brokerSchema } from './config/broker-schema.ts';
+import type { Accepted, Origin } from './config/examine.ts';
+import { group } from './config/setting.ts';
+import { renderTable } from './table.ts';
 
 export interface SettingView {
   readonly value: unknown;
