@@ -12,7 +12,7 @@ export interface Verdict {
 
 export function checkRouterFile(file: string): Verdict {
   const examined = examineRouter(routerSource(file), {});
-  return { problems: 'problems' in examined ? examined.problems : [], warnings: [], nodes: [] };
+  return { problems: distinct('problems' in examined ? examined.problems : []), warnings: [], nodes: [] };
 }
 
 /** A file that names no node is for all of them: checked as each. */
@@ -37,6 +37,9 @@ function memberIds(members: unknown): string[] {
   });
 }
 
+/** Each once, down the file; what stands nowhere comes first. */
 function distinct(remarks: readonly Remark[]): Remark[] {
-  return remarks.filter(({ text }, at) => remarks.findIndex((other) => other.text === text) === at);
+  return remarks
+    .filter(({ text }, at) => remarks.findIndex((other) => other.text === text) === at)
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0));
 }

@@ -37,14 +37,14 @@ export function examineBroker(source: Source, given: Given<BrokerConfig>): Exami
   if ('problems' in checked) return { problems: [...conflict, ...checked.problems] };
 
   const { config, derived } = complete(checked.parsed);
-  const broken = [...conflict, ...brokenRelations(config).map((problem) => located(problem, checked.placeOf))];
+  const broken = [...conflict, ...brokenRelations(config).map((problem) => located(problem, checked))];
   if (broken.length > 0) return { problems: broken };
   return {
     config,
     origins: new Map((Object.keys(config) as (keyof BrokerConfig)[]).map((key) => [key, originOf(key, layers, derived, source)])),
     warnings: [
-      ...source.warnings.filter(({ about }) => about === undefined || !(about in layers.flags)),
-      ...doubtful(config).map((doubt) => located(doubt, checked.placeOf)),
+      ...source.warnings.filter(({ about = [] }) => !about.some((key) => key in layers.flags)),
+      ...doubtful(config).map((doubt) => located(doubt, checked)),
     ],
   };
 }
@@ -66,13 +66,17 @@ interface Layers {
 type Checked<Parsed> = { readonly parsed: Parsed; readonly placeOf: Source['placeOf'] } | { readonly problems: readonly Remark[] };
 
 function check<Schema extends z.ZodType>(schema: Schema, source: Source, layers: Layers): Checked<z.output<Schema>> {
-  if (source.problems.length > 0) return { problems: source.problems };
+  if (!source.readable) return { problems: source.problems };
   const values = { ...layers.environment, ...layers.file, ...layers.flags };
   // What a flag gives stands nowhere in the file.
   const placeOf: Source['placeOf'] = (path) => (String(path[0]) in layers.flags ? {} : source.placeOf(path));
   const parsed = schema.safeParse(values);
-  if (parsed.success) return { parsed: parsed.data, placeOf };
-  return { problems: describeProblems(schema, values, parsed.error).map((problem) => located(problem, placeOf)) };
+  if (parsed.success && source.problems.length === 0) return { parsed: parsed.data, placeOf };
+  const problems = parsed.success ? [] : describeProblems(schema, values, parsed.error);
+  // What the file has, and the source refused, is not missing.
+  const refused = (path: readonly PropertyKey[]) => !(String(path[0]) in source.values) && placeOf(path).line !== undefined;
+  const untold = problems.filter(({ missing, path }) => !(missing && refused(path)));
+  return { problems: [...source.problems, ...untold.map((problem) => located(problem, { ...source, placeOf }))] };
 }
 
 function environmentOf({ nodeIdOfEnvironment }: Given<BrokerConfig>): Record<string, unknown> {

@@ -9,6 +9,8 @@ type Schema = z.core.$ZodType;
 export interface Problem {
   readonly path: readonly PropertyKey[];
   readonly text: string;
+  /** There is no value. */
+  readonly missing?: boolean;
 }
 
 /** One for each thing that is wrong with `value`, in the order found. A mistyped key may have been meant to be one of `alsoKnown`. */
@@ -16,7 +18,7 @@ export function describeProblems(schema: Schema, value: unknown, error: z.ZodErr
   const problems = error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
       ? issue.keys.map((key) => ({ path: [...issue.path, key], text: unknownKey(schema, value, issue.path, key, alsoKnown) }))
-      : [{ path: issue.path, text: wrongValue(schema, value, issue.path) }],
+      : [wrongValue(schema, value, issue.path)],
   );
   // One key can break several rules; its sentence tells all of them already.
   return problems.filter(({ text }, at) => problems.findIndex((other) => other.text === text) === at);
@@ -30,16 +32,14 @@ function unknownKey(schema: Schema, value: unknown, path: PropertyKey[], key: st
   return `unknown key ${full} (its value is ${show(valueAt(value, [...path, key]))}), ${advice}`;
 }
 
-function wrongValue(schema: Schema, value: unknown, path: PropertyKey[]): string {
+function wrongValue(schema: Schema, value: unknown, path: PropertyKey[]): Problem {
   const facts = factsAt(schema, path);
   const allowed = facts?.allowed ?? 'keys with values';
   const found = valueAt(value, path);
-  if (path.length === 0) return `it must hold ${allowed}, it holds ${show(found)}`;
-  if (found === undefined || found === null) {
-    const advice = facts?.whenMissing === undefined ? '' : `; ${facts.whenMissing}`;
-    return `${toKey(path)} is missing: must be ${allowed}${advice}`;
-  }
-  return `${toKey(path)} is ${show(found)}: must be ${allowed}`;
+  if (path.length === 0) return { path, text: `it must hold ${allowed}, it holds ${show(found)}` };
+  if (found !== undefined && found !== null) return { path, text: `${toKey(path)} is ${show(found)}: must be ${allowed}` };
+  const advice = facts?.whenMissing === undefined ? '' : `; ${facts.whenMissing}`;
+  return { path, text: `${toKey(path)} is missing: must be ${allowed}${advice}`, missing: true };
 }
 
 /** members.0.id as "members[0].id". */
@@ -62,7 +62,7 @@ function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefi
   }, schema);
 }
 
-function factsAt(schema: Schema, path: readonly PropertyKey[]) {
+export function factsAt(schema: Schema, path: readonly PropertyKey[]) {
   const found = unwrap(schemaAt(schema, path));
   return found === undefined ? undefined : settingFacts.get(found);
 }

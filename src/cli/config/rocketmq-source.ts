@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Pair, parseLines } from 'dot-properties';
 import type { z } from 'zod';
 import { hostOf, portOf } from './address.ts';
-import { describeProblems } from './problems.ts';
+import { describeProblems, factsAt } from './problems.ts';
 import { isWithoutMeaning, KEYS_WITHOUT_MEANING } from './rocketmq-keys.ts';
 import { BECOMES, type RocketmqKey, rocketmqSchema } from './rocketmq-schema.ts';
 import { located, type Remark, type Source, type Warning } from './source.ts';
@@ -21,22 +21,30 @@ type LineOf = (key: PropertyKey | undefined) => number | undefined;
 
 export function rocketmqSource(text: string): Source {
   const properties = readProperties(text);
-  const ignored = properties.filter(({ key }) => isWithoutMeaning(key));
-  const told = properties.filter(({ key }) => !isWithoutMeaning(key));
-  const given = Object.fromEntries(told.map(({ key, value }) => [key, value]));
   const lineOf: LineOf = (key) => properties.find((property) => property.key === key)?.line;
+  const ignored = properties.filter(({ key }) => isWithoutMeaning(key));
+  const meant = properties.filter(({ key }) => !isWithoutMeaning(key));
+  const given = Object.fromEntries(meant.map(({ key, value }) => [key, value]));
 
   const parsed = rocketmqSchema.safeParse(given);
   const wrong = parsed.success ? [] : describeProblems(rocketmqSchema, given, parsed.error, KEYS_WITHOUT_MEANING);
-  const problems = [...givenTwice(properties), ...wrong.map((problem) => located(problem, ([key]) => ({ line: lineOf(key) })))];
+  const problems = [
+    ...givenTwice(properties),
+    ...wrong.map((problem) => located(problem, { placeOf: ([key]) => ({ line: lineOf(key) }) })),
+  ];
   return {
-    values: parsed.success ? translate(parsed.data) : {},
+    readable: true,
+    values: translate(given),
     problems,
     warnings: parsed.success ? [...warnings(parsed.data, lineOf), ...leftOut(ignored)] : [],
     placeOf: ([key]) => {
       const names = namesOf(key);
       const name = names.find((candidate) => lineOf(candidate) !== undefined) ?? names[0];
       return { key: name, line: lineOf(name) };
+    },
+    ownWordsFor: ([key]) => {
+      const name = namesOf(key)[0];
+      return name === undefined ? undefined : { key: name, allowed: factsAt(rocketmqSchema, [name])?.allowed ?? 'given' };
     },
   };
 }
@@ -57,8 +65,11 @@ function namesOf(key: PropertyKey | undefined): RocketmqKey[] {
   return (Object.keys(BECOMES) as RocketmqKey[]).filter((name) => BECOMES[name] === key);
 }
 
-function translate(settings: RocketmqSettings): Record<string, unknown> {
-  const pairs = (Object.keys(BECOMES) as RocketmqKey[]).map((name) => [BECOMES[name], settings[name]]);
+function translate(given: Readonly<Record<string, string>>): Record<string, unknown> {
+  const pairs = (Object.keys(BECOMES) as RocketmqKey[]).map((name) => {
+    const { data } = rocketmqSchema.shape[name].safeParse(given[name]);
+    return [BECOMES[name], data] as const;
+  });
   return Object.fromEntries(pairs.filter(([, value]) => value !== undefined));
 }
 
@@ -97,13 +108,13 @@ function whereClientsConnect(settings: RocketmqSettings, lineOf: LineOf): Warnin
     remarks.push({
       text: `listenPort is ${listenPort}: it is not opened, ${instead}`,
       line: lineOf('listenPort'),
-      about: 'members',
+      about: ['members', 'nodeId'],
     });
   if (brokerIP1 !== undefined && brokerIP1 !== hostOf(own))
     remarks.push({
       text: `brokerIP1 is ${brokerIP1}: it is not told to clients, ${instead}`,
       line: lineOf('brokerIP1'),
-      about: 'members',
+      about: ['members', 'nodeId'],
     });
   return remarks;
 }
@@ -113,7 +124,7 @@ function formerData({ storePathRootDir, dLegerSelfId }: RocketmqSettings, lineOf
   const folders = ['commitlog', 'consumequeue', `dledger-${dLegerSelfId}`];
   if (!folders.some((name) => existsSync(join(storePathRootDir, name)))) return [];
   const text = `storePathRootDir is ${storePathRootDir}, where RocketMQ has data: Lograft neither reads nor touches it, its topics begin empty`;
-  return [{ text, line: lineOf('storePathRootDir'), about: 'dataDir' }];
+  return [{ text, line: lineOf('storePathRootDir'), about: ['dataDir'] }];
 }
 
 function leftOut(ignored: readonly Property[]): Warning[] {

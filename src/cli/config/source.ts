@@ -10,34 +10,48 @@ export interface Place {
   readonly key?: string | undefined;
 }
 
+/** How a value that is missing would have to be written in a file with names of its own. */
+export interface OwnWords {
+  readonly key: string;
+  /** Completes "must be ...". */
+  readonly allowed: string;
+}
+
 /** A sentence for the user, and the place it is about. */
 export interface Remark extends Place {
   readonly text: string;
 }
 
-/** A remark that no longer holds when a flag gives the value of that key. */
+/** A remark that no longer holds when a flag gives the value of one of these keys. */
 export interface Warning extends Remark {
-  readonly about?: string;
+  readonly about?: readonly string[];
 }
 
 export interface Source {
+  /** Whether it has values at all: when not, `problems` say why, and nothing is missing. */
+  readonly readable: boolean;
+  /** Without those that are wrong already by the file's own format. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** Why the file cannot be used at all, or what it says against its own format. */
   readonly problems: readonly Remark[];
   /** What works, but not as the file may be understood. */
   readonly warnings: readonly Warning[];
   /** `line` is undefined when the file does not have it. */
   placeOf(path: readonly PropertyKey[]): Place;
+  ownWordsFor?(path: readonly PropertyKey[]): OwnWords | undefined;
 }
 
-export const EMPTY_SOURCE: Source = { values: {}, problems: [], warnings: [], placeOf: () => ({}) };
+export const EMPTY_SOURCE: Source = { readable: true, values: {}, problems: [], warnings: [], placeOf: () => ({}) };
 
 export function unusable(text: string, line?: number): Source {
-  return { ...EMPTY_SOURCE, problems: [{ text, line }] };
+  return { ...EMPTY_SOURCE, readable: false, problems: [{ text, line }] };
 }
 
-export function located({ path, text }: Problem, placeOf: Source['placeOf']): Remark {
-  return { text, ...placeOf(path) };
+export function located(
+  { path, text, missing }: Problem,
+  { placeOf, ownWordsFor }: Pick<Source, 'placeOf' | 'ownWordsFor'>,
+): Remark {
+  const own = missing ? ownWordsFor?.(path) : undefined;
+  return own === undefined ? { text, ...placeOf(path) } : { text: `${own.key} is missing: must be ${own.allowed}` };
 }
 
 /** "nodeId is missing: must be ... (dLegerSelfId, line 3)". */

@@ -14,6 +14,7 @@ export function yamlSource(text: string): Source {
   if (typeof content !== 'object' || Array.isArray(content))
     return unusable('it must hold keys with values, one "key: value" a line', 1);
   return {
+    readable: true,
     values: content as Record<string, unknown>,
     problems: [],
     warnings: [],

@@ -80,7 +80,7 @@ describe('config check', () => {
   it('checks a broker.conf, and tells what is left out', async () => {
     const content = 'enableDLegerCommitLog=true\ndLegerSelfId=n0\ndLegerPeers=n0-h:1\nnamesrvAddr=r:1\nbrokerName=b\n';
     const problem = await run('config', 'check', file('broker.conf', content));
-    expect(problem.stdout).toBe('broker.conf: dataDir is missing: must be a path (storePathRootDir)\n');
+    expect(problem.stdout).toBe('broker.conf: storePathRootDir is missing: must be a path\n');
     const { stdout, failure } = await run('config', 'check', file('broker.conf', `${content}storePathRootDir=/d\n`));
     expect(stdout.split('\n')).toEqual([
       'broker.conf: warning: left out, as Lograft has nothing of the kind: brokerName (line 5). Why: docs/configuration.md',

@@ -96,8 +96,9 @@ describe('a broker.conf', () => {
     ['Log=true', 'Log=false', /enableDLegerCommitLog is "false": must be true .*\(line 1\)/],
     ['n1-h1:1', 'h1:1', /dLegerPeers is "n0-h0:1;h1:1;n2-h2:1": must be id-host:port for each member.*\(line 4\)/],
     ['n1-h1:1', 'n1-h0:1', /members has the address h0:1 more than once \(dLegerPeers, line 4\)/],
+    [/dLegerPeers.*/, '', /dLegerPeers is missing: must be id-host:port for each member/],
     ['SelfId=n0', 'SelfId=n7', /nodeId is "n7": must be one of the members \(n0, n1, n2\) \(dLegerSelfId, line 3\)/],
-    [/storePath.*/, '', /dataDir is missing: must be a path \(storePathRootDir\)/],
+    [/storePath.*/, '', /storePathRootDir is missing: must be a path\. Nothing/],
     [/storePath.*/, 'storePathRootDir=', /storePathRootDir is "": must be a path \(line 6\)/],
     ['r:1', 'r', /namesrvAddr is "r": must be host:port, several with ; between them/],
     [/$/, 'fileReservedTime=0\n', /fileReservedTime is "0": must be a whole number, 1 to 87 600 \(line 7\)/],
@@ -125,7 +126,12 @@ describe('a broker.conf', () => {
   });
 
   it('tells all problems at once', () => {
-    expect(() => load(QUIET.replace('r:1', 'r').replace('Log=true', 'Log=no'))).toThrow(/has 2 problems/);
+    const content = QUIET.replace('r:1', 'r')
+      .replace('n0-h0:1;', 'h0;')
+      .replace(/storePath.*/, 'segmentBytes=1');
+    expect(() => load(content)).toThrow(
+      /has 4 problems: \(1\) dLegerPeers is "h0;.* \(2\) namesrvAddr is "r".* \(3\) unknown key segmentBytes .* \(4\) storePathRootDir is missing/,
+    );
   });
 
   it('warns where Lograft does more, or something else, than it was asked', () => {
@@ -140,6 +146,9 @@ describe('a broker.conf', () => {
     ]);
     const elsewhere = loadBrokerConfig(file(QUIET), givenBeside({ data: '/elsewhere' }, {}));
     expect(elsewhere).toMatchObject({ config: { dataDir: '/elsewhere' }, warnings: [] });
+    const port = `${QUIET.replace(`${directory}/store`, '/d')}listenPort=9\n`;
+    expect(load(port).warnings).toEqual([expect.stringMatching(/^listenPort is 9: .* connect to h0:1/)]);
+    expect(loadBrokerConfig(file(port), givenBeside({ nodeId: 'n1' }, {})).warnings).toEqual([]);
   });
 
   it('gives way to flags', () => {

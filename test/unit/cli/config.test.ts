@@ -91,6 +91,11 @@ describe('a broker configuration', () => {
     expect(message).toMatch(/unknown key lissten .*did you mean listen\?/);
   });
 
+  it('takes a key without a value as missing', () => {
+    expect(failure(GOOD.replace(/dataDir:.*/, 'dataDir:'))).toMatch(/dataDir is missing: must be a path \(line 4\)/);
+    expect(failure(GOOD.replace('id: n2', 'id: '))).toMatch(/members\[1\]\.id is missing: .* \(line 7\)/);
+  });
+
   it('checks the members', () => {
     expect(failure(GOOD.replace('nodeId: n1', 'nodeId: n9'))).toMatch(/nodeId is "n9": must be one of the members \(n1, n2, n3\)/);
     expect(failure(GOOD.replace('id: n3', 'id: n2'))).toMatch(/the id n2 more than once/);
