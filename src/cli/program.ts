@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../broker/version.ts';
 import { brokerCommand } from './broker-command.ts';
 import { describeFailure } from './cli-error.ts';
+import { configCommand } from './config-command.ts';
 import { consumeCommand } from './consume-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { groupCommand } from './group/group-command.ts';
@@ -25,6 +26,7 @@ export function createProgram(): Command {
     groupCommand(),
     brokerCommand(),
     routerCommand(),
+    configCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   for (const command of [program, ...commands, ...commands.flatMap(({ commands: inner }) => inner)]) tellInOneLine(command);

@@ -22,7 +22,7 @@ export function routerCommand(): Command {
 }
 
 async function runRouter(flags: RouterFlags): Promise<void> {
-  const config = loadRouterConfig(flags.config, flags.listen === undefined ? {} : { listen: flags.listen });
+  const config = loadRouterConfig(flags.config, { flags: flags.listen === undefined ? {} : { listen: flags.listen } });
   const logger = await createLogger(flags.logLevel);
   await runService(logger, async () => {
     const { startRouter } = await import('../router/router.ts');

@@ -14,11 +14,19 @@ const member = z
   .register(settingFacts, { meaning: 'One member.', allowed: '{ id, address }' });
 
 export const brokerSchema = z.strictObject({
-  nodeId: name({ meaning: "This node's name: no two nodes of a group may ever run under the same one." }),
-  listen: address(0, { meaning: 'Where clients and peers connect.' }),
+  nodeId: name({
+    meaning:
+      "This node's name: no two nodes of a group may ever run under the same one. Left out of a file for all nodes: `--node-id` or LOGRAFT_NODE_ID gives it.",
+    whenMissing: 'a file for all nodes needs --node-id or LOGRAFT_NODE_ID beside it',
+  }),
+  listen: address(0, {
+    meaning: 'Where clients and peers connect.',
+    defaultText: "0.0.0.0 (`[::]` for an IPv6 address), port of the node's entry in `members`",
+  }).optional(),
   advertise: address(1, {
-    meaning: 'Where others reach this node. Needed when `listen` is a wildcard (0.0.0.0, [::]) or has port 0.',
-    defaultText: '`listen`',
+    meaning:
+      'Where others reach this node: the address of its entry in `members`. Needed when `listen` is a wildcard with another port, or has port 0.',
+    defaultText: "`listen`; when that is a wildcard, the node's entry in `members`",
   }).optional(),
   dataDir: z.string().min(1).register(settingFacts, {
     meaning: "Directory for all of the node's data. Belongs to this node alone. A relative one starts at the working directory.",

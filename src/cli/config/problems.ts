@@ -5,31 +5,41 @@ import { settingFacts } from './setting.ts';
 
 type Schema = z.core.$ZodType;
 
-/** One sentence for each thing that is wrong with `value`, in the order found. */
-export function describeProblems(schema: Schema, value: unknown, error: z.ZodError): string[] {
-  const sentences = error.issues.flatMap((issue) =>
+/** What is wrong, in one sentence, and with which key. */
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly text: string;
+  /** There is no value. */
+  readonly missing?: boolean;
+}
+
+/** One for each thing that is wrong with `value`, in the order found. A mistyped key may have been meant to be one of `alsoKnown`. */
+export function describeProblems(schema: Schema, value: unknown, error: z.ZodError, alsoKnown: readonly string[] = []): Problem[] {
+  const problems = error.issues.flatMap((issue) =>
     issue.code === 'unrecognized_keys'
-      ? issue.keys.map((key) => unknownKey(schema, value, issue.path, key))
+      ? issue.keys.map((key) => ({ path: [...issue.path, key], text: unknownKey(schema, value, issue.path, key, alsoKnown) }))
       : [wrongValue(schema, value, issue.path)],
   );
   // One key can break several rules; its sentence tells all of them already.
-  return [...new Set(sentences)];
+  return problems.filter(({ text }, at) => problems.findIndex((other) => other.text === text) === at);
 }
 
-function unknownKey(schema: Schema, value: unknown, path: PropertyKey[], key: string): string {
+function unknownKey(schema: Schema, value: unknown, path: PropertyKey[], key: string, alsoKnown: readonly string[]): string {
   const known = Object.keys(shapeOf(schemaAt(schema, path)) ?? {});
-  const suggestion = nearest(key, known);
+  const suggestion = nearest(key, [...known, ...alsoKnown]);
   const full = toKey([...path, key]);
   const advice = suggestion === undefined ? `known keys: ${known.join(', ')}` : `did you mean ${suggestion}?`;
   return `unknown key ${full} (its value is ${show(valueAt(value, [...path, key]))}), ${advice}`;
 }
 
-function wrongValue(schema: Schema, value: unknown, path: PropertyKey[]): string {
-  const allowed = factsAt(schema, path)?.allowed ?? 'keys with values';
+function wrongValue(schema: Schema, value: unknown, path: PropertyKey[]): Problem {
+  const facts = factsAt(schema, path);
+  const allowed = facts?.allowed ?? 'keys with values';
   const found = valueAt(value, path);
-  if (path.length === 0) return `it must hold ${allowed}, it holds ${show(found)}`;
-  if (found === undefined || found === null) return `${toKey(path)} is missing: must be ${allowed}`;
-  return `${toKey(path)} is ${show(found)}: must be ${allowed}`;
+  if (path.length === 0) return { path, text: `it must hold ${allowed}, it holds ${show(found)}` };
+  if (found !== undefined && found !== null) return { path, text: `${toKey(path)} is ${show(found)}: must be ${allowed}` };
+  const advice = facts?.whenMissing === undefined ? '' : `; ${facts.whenMissing}`;
+  return { path, text: `${toKey(path)} is missing: must be ${allowed}${advice}`, missing: true };
 }
 
 /** members.0.id as "members[0].id". */
@@ -52,7 +62,7 @@ function schemaAt(schema: Schema, path: readonly PropertyKey[]): Schema | undefi
   }, schema);
 }
 
-function factsAt(schema: Schema, path: readonly PropertyKey[]) {
+export function factsAt(schema: Schema, path: readonly PropertyKey[]) {
   const found = unwrap(schemaAt(schema, path));
   return found === undefined ? undefined : settingFacts.get(found);
 }

@@ -5,6 +5,8 @@ export interface SettingFacts {
   readonly meaning: string;
   /** Completes "must be ...". */
   readonly allowed: string;
+  /** What to do when it is missing, where that is not just to write it down. */
+  readonly whenMissing?: string;
   readonly unit?: string;
   /** How the default is told when it is not a plain value. */
   readonly defaultText?: string;
@@ -18,14 +20,15 @@ const ADDRESS = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/;
 /** "host:port". `lowestPort` 0 lets the system choose. */
 export function address(lowestPort: 0 | 1, facts: Omit<SettingFacts, 'allowed'>) {
   const allowed = `host:port, port ${lowestPort} to 65535`;
-  const isAddress = (text: string): boolean => {
-    const port = Number(ADDRESS.exec(text)?.[2] ?? -1);
-    return port >= lowestPort && port <= 65_535;
-  };
   return z
     .string()
-    .refine(isAddress)
+    .refine((text) => isAddress(text, lowestPort))
     .register(settingFacts, { ...facts, allowed });
+}
+
+export function isAddress(text: string, lowestPort: 0 | 1): boolean {
+  const port = Number(ADDRESS.exec(text)?.[2] ?? -1);
+  return port >= lowestPort && port <= 65_535;
 }
 
 /** 1 to 63 characters of `[A-Za-z0-9._-]`. */
@@ -45,15 +48,17 @@ export interface WholeNumberRange {
 
 export function wholeNumber(range: WholeNumberRange, facts: Omit<SettingFacts, 'allowed'>) {
   const { minimum, maximum = Number.MAX_SAFE_INTEGER, multipleOf = 1 } = range;
-  const kind = multipleOf === 1 ? 'a whole number' : `a multiple of ${multipleOf}`;
-  const allowed =
-    range.maximum === undefined ? `${kind}, at least ${group(minimum)}` : `${kind}, ${group(minimum)} to ${group(maximum)}`;
   return z
     .int()
     .min(minimum)
     .max(maximum)
     .multipleOf(multipleOf)
-    .register(settingFacts, { ...facts, allowed });
+    .register(settingFacts, { ...facts, allowed: rangeInWords(range) });
+}
+
+export function rangeInWords({ minimum, maximum, multipleOf = 1 }: WholeNumberRange): string {
+  const kind = multipleOf === 1 ? 'a whole number' : `a multiple of ${multipleOf}`;
+  return maximum === undefined ? `${kind}, at least ${group(minimum)}` : `${kind}, ${group(minimum)} to ${group(maximum)}`;
 }
 
 /** 33554432 as "33 554 432". */

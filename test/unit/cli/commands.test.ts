@@ -53,6 +53,9 @@ describe('help', () => {
       'group transfer-leader',
       'broker',
       'router',
+      'config',
+      'config check',
+      'config show',
     ]);
   });
 

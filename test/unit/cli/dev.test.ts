@@ -34,7 +34,7 @@ describe('the plan of a local cluster', () => {
     expect(loadRouterConfig(cluster.router.configFile, {})).toEqual({ listen: '127.0.0.1:9100' });
     expect(cluster.nodes.map(({ address }) => address)).toEqual(['127.0.0.1:9101', '127.0.0.1:9102', '127.0.0.1:9103']);
     for (const { name, configFile, dataDir, command } of cluster.nodes) {
-      const config = loadBrokerConfig(configFile, {});
+      const { config } = loadBrokerConfig(configFile, {});
       expect(config).toMatchObject({ nodeId: name, dataDir, routers: ['127.0.0.1:9100'] });
       expect(config.members).toHaveLength(3);
       expect(command).toEqual([
@@ -56,7 +56,7 @@ describe('the plan of a local cluster', () => {
     const again = plan({ port: 9200 });
     writeConfigs(again);
     expect(again.nodes).toHaveLength(5);
-    expect(loadBrokerConfig(config, {})).toMatchObject({ listen: '127.0.0.1:9201', segmentBytes: 8_388_608 });
+    expect(loadBrokerConfig(config, {}).config).toMatchObject({ listen: '127.0.0.1:9201', segmentBytes: 8_388_608 });
     expect(() => plan({ replicas: 3 })).toThrow(/holds a cluster of 5, not of 3/);
   });
 });
