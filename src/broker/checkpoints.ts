@@ -65,7 +65,7 @@ export class Checkpoints {
   async #trim(index: LogIndex): Promise<void> {
     const { replica, snapshots, state, logger } = this.#options;
     if (index < replica.firstIndex) return;
-    if (!snapshots.list().some((info) => info.index === index)) return this.#trimLater(index);
+    if (!snapshots.list().some((info) => info.index === index)) return this.#getSnapshot(index);
     await state.sync();
     await replica.trim(index);
     logger.info({ firstIndex: replica.firstIndex }, 'log cut: older records are no longer held');
@@ -73,14 +73,16 @@ export class Checkpoints {
   }
 
   /** Written when this node was away, or not for want of room, or lost since: another member has it. */
-  #trimLater(index: LogIndex): void {
+  #getSnapshot(index: LogIndex): void {
     const { replica, onFailed } = this.#options;
-    replica
-      .snapshotAt(index)
-      .then((isHere) => {
-        if (isHere) this.onTrimmed(index);
-      })
-      .catch((error) => onFailed(toError(error)));
+    const gotten = async (): Promise<boolean> => {
+      // A log that lost its end to the disk may have to come as far again first.
+      return (await replica.whenDurable(index)) && (await replica.snapshotAt(index));
+    };
+    gotten().then(
+      (isHere) => isHere && this.onTrimmed(index),
+      (error) => onFailed(toError(error)),
+    );
   }
 
   async #removeForgotten(): Promise<void> {

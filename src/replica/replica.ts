@@ -297,7 +297,7 @@ export class Replica<Result> implements PeerEvents, RaftLogEvents {
     return this.#core.baseAt(index);
   }
 
-  /** Resolves to true once this node has the snapshot of everything up to `index`, from another member if need be; to false when it is wanted no more. */
+  /** Resolves to true once this node has the snapshot of everything up to `index`, which its log holds, from another member if need be; to false when it is wanted no more. */
   snapshotAt(index: LogIndex): Promise<boolean> {
     if (this.#stopped || index <= this.#options.log.base.index) return Promise.resolve(false);
     return this.#missingSnapshots.get(this.#core.baseAt(index));
