@@ -178,7 +178,7 @@ describe('a producer', () => {
     async (seed) => {
       const faults = randomFaults(seed, 0.12);
       let batches = 0;
-      cluster.fault = (queue) => {
+      cluster.fault = () => {
         batches += 1;
         if (batches % 20 === 0) cluster.sessions.clear();
         return faults(0);
