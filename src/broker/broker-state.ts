@@ -17,8 +17,16 @@ import { Catalogue, type CatalogueTopic } from './catalogue.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
 import { IndexCleaner } from './index-cleaner.ts';
 import { MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
+import { LogTimes, timesValue } from './log-times.ts';
 import { type MarkedQueue, Marks, markValue } from './marks.ts';
-import { ProducerSessions, type ProducerWindow, windowValue } from './producer-sessions.ts';
+import {
+  type LastRecord,
+  type ProducerSession,
+  ProducerSessions,
+  type ProducerWindow,
+  sessionValue,
+  windowValue,
+} from './producer-sessions.ts';
 import { positionValue, type QueueState } from './queue-state.ts';
 import {
   APPLIED_BYTES_KEY,
@@ -36,6 +44,7 @@ import {
   queueValue,
   STATE_FORMAT,
   sessionKey,
+  TIMES_KEY,
   TRIMMED_KEY,
   topicKey,
   topicValue,
@@ -50,6 +59,7 @@ export type ApplyResult =
   | { readonly type: 'appended'; readonly baseOffset: number }
   | { readonly type: 'catalogued'; readonly topic: CatalogueTopic }
   | { readonly type: 'producerOpened'; readonly producerId: number }
+  | { readonly type: 'epochTaken'; readonly epoch: number }
   | { readonly type: 'refused'; readonly reason: ErrorReason; readonly message: string }
   | { readonly type: 'nothing' };
 
@@ -75,6 +85,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
   readonly #cleaner: IndexCleaner;
   #sessions = new ProducerSessions();
   #marks = new Marks([]);
+  #times = new LogTimes();
   #catalogue = new Catalogue();
   #placedRevision = 0;
   #applied = logIndex(0);
@@ -107,7 +118,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
     state.#catalogue = stored.catalogue;
     for (const { ranges, ...topic } of stored.topics)
       state.topics.place({ ...topic, queues: [...ranges.keys()] }, (queue) => ranges.get(queue) as OffsetRange);
-    state.#sessions.restore(stored.producerIds, stored.windows);
+    state.#times = new LogTimes(stored.times);
+    state.#sessions.restore(stored.sessions, stored.windows);
     for (const queue of state.topics.queues()) state.#cleaner.clean(queue);
     for (const { topicId, queue } of stored.orphans) state.#cleaner.remove(topicId, queue);
     return state;
@@ -142,6 +154,11 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
   get producers(): number {
     return this.#sessions.size;
+  }
+
+  /** What was stored under a producer's name, last on each queue. */
+  lastRecordsOf(name: string): readonly LastRecord[] {
+    return this.#sessions.lastRecords(name);
   }
 
   apply(entry: Entry): ApplyResult {
@@ -212,6 +229,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
         return { type: 'appended', baseOffset: verdict.baseOffset };
       case 'unknownProducer':
         return refused('UNKNOWN_PRODUCER', `producer session ${batch.producerId} is not known here: open a new one`);
+      case 'fenced':
+        return fenced();
       case 'gap':
         return refused(
           'OUT_OF_SEQUENCE',
@@ -223,7 +242,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
         const appended = this.#appendTo(queue, batch.count, entry.index);
         this.#sessions.accept(verdict.window, batch, appended.baseOffset, entry.index);
         this.#dirtyWindows.add(verdict.window);
-        this.#evictSessions();
+        this.#forgetSessions(this.#sessions.evict());
         return appended;
       }
     }
@@ -254,8 +273,9 @@ export class BrokerState implements StateMachine<ApplyResult> {
         if (command.placeTopics !== null && command.placeTopics !== undefined) this.#placeTopics(command.placeTopics);
         return { type: 'nothing' };
       case 'openProducer':
-        this.#openProducer(entry.index);
-        return { type: 'producerOpened', producerId: entry.index };
+        return this.#openProducer(command.openProducer?.name ?? '', command.openProducer?.epoch ?? 0, entry.index);
+      case 'takeEpoch':
+        return { type: 'epochTaken', epoch: entry.index };
       case 'checkpoint':
         this.#checkpoint(entry, command.checkpoint?.wallMs ?? 0);
         return { type: 'nothing' };
@@ -322,12 +342,19 @@ export class BrokerState implements StateMachine<ApplyResult> {
       this.#dirtyQueues.delete(queue);
       this.#dropped.push(queue);
     }
+    for (const [session, windows] of this.#sessions.dropTopic(id)) {
+      this.#forgetWindows(windows);
+      // How long it has been silent no longer follows from its windows.
+      this.#puts.push([sessionKey(session.producerId), sessionValue(session)]);
+    }
   }
 
-  #openProducer(producerId: LogIndex): void {
-    this.#sessions.open(producerId);
-    this.#puts.push([sessionKey(producerId), Buffer.alloc(0)]);
-    this.#evictSessions();
+  #openProducer(name: string, epoch: number, producerId: LogIndex): ApplyResult {
+    const session = this.#sessions.open({ producerId, name, epoch });
+    if (session === undefined) return fenced();
+    this.#puts.push([sessionKey(producerId), sessionValue(session)]);
+    this.#forgetSessions(this.#sessions.evict());
+    return { type: 'producerOpened', producerId };
   }
 
   #checkpoint(entry: Entry, wallMs: number): void {
@@ -344,6 +371,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
     const dropped = this.#marks.add(mark);
     this.#puts.push([markKey(mark.index), markValue(mark)]);
     if (dropped !== undefined) this.#deletes.push(markKey(dropped.index));
+    this.#forgetSessions(this.#sessions.expire(this.#times.note(mark)));
+    this.#puts.push([TIMES_KEY, timesValue(this.#times.all())]);
     this.#events.onCheckpoint(entry, encodeSnapshot(this.#image()));
   }
 
@@ -363,13 +392,17 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#events.onTrimmed(this.#trimmed);
   }
 
-  #evictSessions(): void {
-    for (const session of this.#sessions.evict()) {
+  #forgetSessions(sessions: readonly ProducerSession[]): void {
+    for (const session of sessions) {
       this.#deletes.push(sessionKey(session.producerId));
-      for (const window of session.windows.values()) {
-        this.#dirtyWindows.delete(window);
-        this.#deletes.push(windowKey(window.producerId, window.topicId, window.queue));
-      }
+      this.#forgetWindows(session.windows.values());
+    }
+  }
+
+  #forgetWindows(windows: Iterable<ProducerWindow>): void {
+    for (const window of windows) {
+      this.#dirtyWindows.delete(window);
+      this.#deletes.push(windowKey(window.producerId, window.topicId, window.queue));
     }
   }
 
@@ -390,6 +423,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
       topics,
       catalogue: this.#catalogue,
       producers: this.#sessions.all().map(sessionImage),
+      times: this.#times.all(),
     };
   }
 
@@ -402,11 +436,11 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#catalogue = image.catalogue;
     this.#takeTopics(image.topics);
     this.#sessions = new ProducerSessions();
-    const windows = image.producers.flatMap((producer) => producer.windows);
     this.#sessions.restore(
-      image.producers.map(({ producerId }) => producerId),
-      windows,
+      image.producers,
+      image.producers.flatMap(({ windows }) => windows),
     );
+    this.#times = new LogTimes(image.times);
     this.#dirtyAll(image);
   }
 
@@ -427,7 +461,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
     this.#puts = image.marks.map((mark) => [markKey(mark.index), markValue(mark)]);
     for (const topic of this.topics.all()) this.#puts.push([topicKey(topic.id), topicValue(topic)]);
     for (const topic of this.#catalogue.topics.values()) this.#puts.push([catalogueKey(topic.id), catalogueValue(topic)]);
-    for (const { producerId } of image.producers) this.#puts.push([sessionKey(producerId), Buffer.alloc(0)]);
+    for (const session of image.producers) this.#puts.push([sessionKey(session.producerId), sessionValue(session)]);
+    this.#puts.push([TIMES_KEY, timesValue(image.times)]);
     this.#dirtyQueues = new Set(this.topics.queues());
     this.#dirtyWindows = new Set(this.#sessions.all().flatMap(({ windows }) => [...windows.values()]));
   }
@@ -463,6 +498,10 @@ export class BrokerState implements StateMachine<ApplyResult> {
 
 function refused(reason: ErrorReason, message: string): Extract<ApplyResult, { type: 'refused' }> {
   return { type: 'refused', reason, message };
+}
+
+function fenced(): Extract<ApplyResult, { type: 'refused' }> {
+  return refused('FENCED', 'another instance of this named producer has taken over: nothing was stored, stop');
 }
 
 function noTopic(id: number): ApplyResult {

@@ -7,6 +7,9 @@ export const MAX_QUEUES_PER_TOPIC = 1_024;
 export const MAX_TOPIC_NAME = 127;
 /** Producer sessions kept. The one whose last batch is oldest in the log goes first. */
 export const MAX_PRODUCERS = 10_000;
+export const MAX_PRODUCER_NAME = 127;
+/** A session that has been silent for longer goes at the next checkpoint, ms: by the clocks of those who led at the checkpoints. */
+export const PRODUCER_SESSION_MS = 7 * 24 * 60 * 60 * 1_000;
 /** (producer, queue) pairs kept over all sessions. */
 export const MAX_PRODUCER_WINDOWS = 100_000;
 /** Batches per producer and queue whose offset is remembered: how many a producer may have in flight on one queue. */

@@ -12,6 +12,8 @@ import type { OpenProducerRequest } from '../rpc/generated/lograft/v1/OpenProduc
 import type { OpenProducerResponseInput } from '../rpc/generated/lograft/v1/OpenProducerResponse.ts';
 import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
+import type { TakeEpochRequest } from '../rpc/generated/lograft/v1/TakeEpochRequest.ts';
+import type { TakeEpochResponseInput } from '../rpc/generated/lograft/v1/TakeEpochResponse.ts';
 import { duplex, serverStream, unary } from '../rpc/handlers.ts';
 import { LogService, RecordBatchCodec, RecordSetCodec } from '../rpc/protos.ts';
 import { type HostedService, hostService } from '../rpc/transport.ts';
@@ -19,7 +21,7 @@ import { AppendStream } from './append-stream.ts';
 import { checkBatch } from './check-batch.ts';
 import type { Group } from './group.ts';
 import type { Groups } from './groups.ts';
-import { MAX_RECORDS_PER_CALL } from './limits.ts';
+import { MAX_PRODUCER_NAME, MAX_RECORDS_PER_CALL } from './limits.ts';
 import { readQueue } from './queue-reader.ts';
 
 export interface LogFrontDoor {
@@ -34,12 +36,8 @@ export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
   // Each read listens to it; Node's warning is meant for leaks.
   setMaxListeners(0, closing.signal);
   const service = hostService(LogService, {
-    OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>(async ({ group: name }) => {
-      const group = leading(name === '' ? onlyGroup(groups) : groups.named(name));
-      const result = await group.command({ openProducer: {} });
-      assert(result.type === 'producerOpened', 'opening a producer opens one');
-      return { producerId: result.producerId };
-    }),
+    TakeEpoch: unary<TakeEpochRequest, TakeEpochResponseInput>(() => takeEpoch(groups)),
+    OpenProducer: unary<OpenProducerRequest, OpenProducerResponseInput>((request) => openProducer(request, groups)),
     Append: duplex<AppendRequest, AppendResponseInput>((stream) => {
       const append: AppendStream = new AppendStream(stream, groups, maxBatchBytes, () => appends.delete(append));
       appends.add(append);
@@ -76,6 +74,24 @@ async function* readUntilClosed(
   }
   // A read that ends early must not look like one that reached its end.
   if (closing.aborted) throw groups.stopping();
+}
+
+async function takeEpoch(groups: Groups): Promise<TakeEpochResponseInput> {
+  const result = await leading(groups.homeGroup()).command({ takeEpoch: {} });
+  assert(result.type === 'epochTaken', 'taking an epoch gives one');
+  return { epoch: result.epoch };
+}
+
+async function openProducer(request: OpenProducerRequest, groups: Groups): Promise<OpenProducerResponseInput> {
+  const { name, epoch } = request;
+  if (name.length > MAX_PRODUCER_NAME)
+    throw new LograftError('INVALID_REQUEST', `name: 1 to ${MAX_PRODUCER_NAME} characters, not ${name.length}`);
+  if ((name === '') !== (epoch === 0))
+    throw new LograftError('INVALID_REQUEST', 'epoch: what TakeEpoch gave when there is a name, else 0');
+  const group = leading(request.group === '' ? onlyGroup(groups) : groups.named(request.group));
+  const result = await group.command({ openProducer: { name, epoch } });
+  assert(result.type === 'producerOpened', 'opening a producer opens one');
+  return { producerId: result.producerId, lastRecords: [...group.state.lastRecordsOf(name)] };
 }
 
 async function appendRecords(

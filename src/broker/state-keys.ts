@@ -12,7 +12,9 @@ export const APPLIED_BYTES_KEY = Buffer.from('b');
 export const TRIMMED_KEY = Buffer.from('h');
 /** Format of all values here. A newer one is refused. */
 export const FORMAT_KEY = Buffer.from('f');
-export const STATE_FORMAT = 3;
+export const STATE_FORMAT = 4;
+/** When parts of the log were written. */
+export const TIMES_KEY = Buffer.from('e');
 /** Revision of the catalogue that the group's topics come from. */
 export const PLACED_KEY = Buffer.from('p');
 /** Home group: revision of the catalogue, and the highest id given. */

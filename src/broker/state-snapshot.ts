@@ -3,8 +3,13 @@ import { assert } from '../base/assert.ts';
 import type { SnapshotRecord, SnapshotRecordInput } from '../rpc/generated/lograft/internal/v1/SnapshotRecord.ts';
 import { SnapshotRecordCodec } from '../rpc/protos.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import type { LogTime } from './log-times.ts';
 import type { Mark } from './marks.ts';
-import type { ProducerSession, ProducerWindow } from './producer-sessions.ts';
+import type { ProducerSession, ProducerWindow, StoredSession } from './producer-sessions.ts';
+
+export interface ProducerImage extends StoredSession {
+  readonly windows: readonly ProducerWindow[];
+}
 
 /** What a snapshot holds. Where every queue begins and ends is one number in it: before the checkpoint there is nothing left. */
 export interface GroupImage {
@@ -21,7 +26,8 @@ export interface GroupImage {
     readonly nextOffsets: readonly number[];
   }[];
   /** In order of last activity. */
-  readonly producers: readonly { readonly producerId: number; readonly windows: readonly ProducerWindow[] }[];
+  readonly producers: readonly ProducerImage[];
+  readonly times: readonly LogTime[];
   readonly catalogue: Catalogue;
 }
 
@@ -38,12 +44,12 @@ export function encodeSnapshot(image: GroupImage): Buffer[] {
     parts.push(length, bytes);
   };
   const { index, appliedBytes, trimmed, placedRevision, catalogue } = image;
-  add({ group: { index, appliedBytes, trimmed, placedRevision } });
+  add({ group: { index, appliedBytes, trimmed, placedRevision, times: [...image.times] } });
   for (const mark of image.marks) add({ mark: { ...mark, queues: [...mark.queues] } });
   for (const { id, name, queueCount, queues, nextOffsets } of image.topics)
     add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets] } });
-  for (const { producerId, windows } of image.producers) {
-    add({ producer: { producerId } });
+  for (const { windows, ...producer } of image.producers) {
+    add({ producer });
     for (const window of windows) add({ window });
   }
   if (catalogue.revision > 0) add({ catalogue: { revision: catalogue.revision, lastTopicId: catalogue.lastId } });
@@ -54,18 +60,18 @@ export function encodeSnapshot(image: GroupImage): Buffer[] {
 
 /** Reads what `encodeSnapshot` made. Throws when it is not that: checksums are the business of whoever stored it. */
 export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<GroupImage> {
-  let head: Pick<GroupImage, 'index' | 'appliedBytes' | 'trimmed' | 'placedRevision'> | undefined;
+  let head: Pick<GroupImage, 'index' | 'appliedBytes' | 'trimmed' | 'placedRevision' | 'times'> | undefined;
   let catalogue = { revision: 0, lastTopicId: 0 };
   const catalogued: CatalogueTopic[] = [];
   const marks: Mark[] = [];
   const topics: GroupImage['topics'][number][] = [];
-  const producers: { readonly producerId: number; readonly windows: ProducerWindow[] }[] = [];
+  const producers: (StoredSession & { readonly windows: ProducerWindow[] })[] = [];
   for await (const record of records(parts)) {
     const one = record as Required<SnapshotRecord>;
     if (record.record === 'group') head = one.group as NonNullable<typeof one.group>;
     else if (record.record === 'mark') marks.push(one.mark as NonNullable<typeof one.mark>);
     else if (record.record === 'topic') topics.push(one.topic as NonNullable<typeof one.topic>);
-    else if (record.record === 'producer') producers.push({ producerId: one.producer?.producerId ?? 0, windows: [] });
+    else if (record.record === 'producer') producers.push({ ...(one.producer as NonNullable<typeof one.producer>), windows: [] });
     else if (record.record === 'window') producers.at(-1)?.windows.push({ ...(one.window as NonNullable<typeof one.window>) });
     else if (record.record === 'catalogue') catalogue = one.catalogue as NonNullable<typeof one.catalogue>;
     else if (record.record === 'catalogueTopic') catalogued.push(one.catalogueTopic as NonNullable<typeof one.catalogueTopic>);
@@ -76,8 +82,10 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
   return { ...head, marks, topics, producers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
 }
 
-export function sessionImage(session: ProducerSession): GroupImage['producers'][number] {
-  return { producerId: session.producerId, windows: [...session.windows.values()] };
+/** Windows by topic and queue: in memory they lie as they came, which a restart forgets. */
+export function sessionImage({ producerId, name, epoch, lastIndex, windows }: ProducerSession): ProducerImage {
+  const sorted = [...windows.values()].sort((one, other) => one.topicId - other.topicId || one.queue - other.queue);
+  return { producerId, name, epoch, lastIndex, windows: sorted };
 }
 
 async function* records(parts: AsyncIterable<Buffer>): AsyncGenerator<SnapshotRecord, void, undefined> {

@@ -2,8 +2,9 @@
 import { readNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import { type LogTime, readTimes } from './log-times.ts';
 import { type Mark, readMark } from './marks.ts';
-import { type ProducerWindow, readWindow } from './producer-sessions.ts';
+import { type ProducerWindow, readSession, readWindow, type StoredSession } from './producer-sessions.ts';
 import {
   APPLIED_BYTES_KEY,
   APPLIED_KEY,
@@ -12,6 +13,7 @@ import {
   PLACED_KEY,
   queueKey,
   STATE_FORMAT,
+  TIMES_KEY,
   TRIMMED_KEY,
   tableRange,
 } from './state-keys.ts';
@@ -32,7 +34,8 @@ export interface StoredState {
   /** Queues whose topic was deleted, and which were not removed to the end. */
   readonly orphans: readonly { readonly topicId: number; readonly queue: number }[];
   readonly catalogue: Catalogue;
-  readonly producerIds: readonly number[];
+  readonly times: readonly LogTime[];
+  readonly sessions: readonly StoredSession[];
   readonly windows: readonly ProducerWindow[];
 }
 
@@ -56,8 +59,9 @@ export async function loadStored(keyed: KeyedState): Promise<StoredState | undef
   }
   const marks: Mark[] = [];
   for await (const [key, value] of keyed.range(tableRange('mark'))) marks.push(readMark(readNumber(key, 1), value));
-  const producerIds: number[] = [];
-  for await (const [key] of keyed.range(tableRange('session'))) producerIds.push(readNumber(key, 1));
+  const times = await keyed.get(TIMES_KEY);
+  const sessions: StoredSession[] = [];
+  for await (const [key, value] of keyed.range(tableRange('session'))) sessions.push(readSession(key, value));
   const windows: ProducerWindow[] = [];
   for await (const [key, value] of keyed.range(tableRange('window'))) windows.push(readWindow(key, value));
   const topics = await loadTopics(keyed);
@@ -70,7 +74,8 @@ export async function loadStored(keyed: KeyedState): Promise<StoredState | undef
     topics,
     orphans: await findOrphans(keyed, new Set(topics.map(({ id }) => id))),
     catalogue: await loadCatalogue(keyed),
-    producerIds,
+    times: times === undefined ? [] : readTimes(times),
+    sessions,
     windows,
   };
 }

@@ -45,6 +45,13 @@ export function wholeBetween(minimum: number, maximum: number): (text: string) =
   };
 }
 
+export function shortText(maximum: number): (text: string) => string {
+  return (text) => {
+    if (text.length >= 1 && text.length <= maximum) return text;
+    throw new InvalidArgumentError(`It must have 1 to ${maximum} characters.`);
+  };
+}
+
 export function numberBetween(minimum: number, maximum: number): (text: string) => number {
   return (text) => {
     const value = text.trim() === '' ? Number.NaN : Number(text);

@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import type { LograftClient } from '../client/index.ts';
 import { CliError, describeFailure } from './cli-error.ts';
 import type { Deliveries } from './deliveries.ts';
-import { type ClientFlags, wholeBetween, withClientFlags, withExamples } from './flags.ts';
+import { type ClientFlags, shortText, wholeBetween, withClientFlags, withExamples } from './flags.ts';
 import { type ProduceProgress, showProgress } from './produce-progress.ts';
 import { describeFailedProduce, type ProduceSummary, summaryLine } from './produce-summary.ts';
 import { type SendResult, sendLines } from './send-lines.ts';
@@ -15,6 +15,7 @@ interface ProduceFlags extends ClientFlags {
   readonly file?: string;
   readonly keyField?: number;
   readonly queue?: number;
+  readonly producerName?: string;
   readonly json?: boolean;
 }
 
@@ -33,6 +34,7 @@ export function produceCommand(): Command {
     .option('-f, --file <file>', 'read this instead of stdin')
     .option('-k, --key-field <number>', 'the tab separated field that is the key, from 1', wholeBetween(1, 1_000))
     .option('-q, --queue <number>', 'send everything to this queue (default: by key, else spread)', wholeBetween(0, 1_023))
+    .option('--producer-name <name>', 'take over from whoever sends under this name: it can store nothing more', shortText(127))
     .option('--json', 'print the summary as one line of JSON on stdout')
     .action(produce);
   return withExamples(withClientFlags(command, 'how long a record may wait for its acknowledgement'), [
@@ -47,7 +49,8 @@ async function produce(topic: string, flags: ProduceFlags): Promise<void> {
 }
 
 async function produceFrom(input: Input, client: LograftClient, topic: string, flags: ProduceFlags): Promise<void> {
-  const producer = client.producer({ deliveryTimeoutMs: flags.timeout * 1_000 });
+  const { timeout, producerName: name } = flags;
+  const producer = client.producer({ deliveryTimeoutMs: timeout * 1_000, ...(name === undefined ? {} : { name }) });
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
   const startedAt = performance.now();

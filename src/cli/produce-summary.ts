@@ -29,7 +29,8 @@ export function describeFailedProduce(
 ): string {
   const { acknowledged, sent, firstFailedLine, failure } = deliveries;
   const reason = describeFailure(failure);
-  const refused = failure instanceof LograftError && failure.retry === 'never';
+  // Who is fenced does not know what became of what was under way.
+  const refused = failure instanceof LograftError && failure.retry === 'never' && failure.reason !== 'FENCED';
   if (acknowledged === 0 && refused) return `${reason}. Nothing was stored`;
   return `not all lines were acknowledged: ${acknowledged} of ${sent} sent were; from line ${firstFailedLine} on it is unknown. Reason: ${reason}`;
 }

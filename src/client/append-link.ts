@@ -9,6 +9,7 @@ import type { MessageStream } from '../rpc/stream.ts';
 import type { Channel } from '../rpc/transport.ts';
 import { LeaderDialer } from './leader-dialer.ts';
 import type { PendingBatch } from './pending-batch.ts';
+import type { ProducerIdentity } from './producer-identity.ts';
 import type { ProducerQueue, QueueCarrier } from './producer-queue.ts';
 import type { RouteBook } from './route-book.ts';
 import type { RouteWatcher } from './route-watcher.ts';
@@ -32,10 +33,22 @@ const SESSION_RETRY_MS = 50;
 const ENDS_STREAM = new Set(['NOT_LEADER', 'OUTCOME_UNKNOWN', 'SHUTTING_DOWN']);
 const SESSION_RETRIED_HERE = new Set(['OVERLOADED', 'DISK_FULL', 'INTERNAL']);
 
+export interface AppendLinkSettings {
+  readonly book: RouteBook;
+  readonly watcher: RouteWatcher;
+  readonly environment: Environment;
+  /** Of a named producer. */
+  readonly identity: ProducerIdentity | undefined;
+  /** A later instance of it has taken over. */
+  readonly onFenced: (error: LograftError) => void;
+}
+
 export class AppendLink implements QueueCarrier {
   readonly group: string;
   readonly #book: RouteBook;
   readonly #environment: Environment;
+  readonly #identity: ProducerIdentity | undefined;
+  readonly #onFenced: (error: LograftError) => void;
   readonly #dialer: LeaderDialer;
   readonly #queues = new Set<ProducerQueue>();
   /** Queues that may have something to send, in turn. */
@@ -46,6 +59,7 @@ export class AppendLink implements QueueCarrier {
   #pumping = false;
   #blocked = false;
   #closed = false;
+  #seekingEpoch = false;
   #session: number | undefined;
   #openingSession = false;
   #sessionTimer: Timer | undefined;
@@ -53,10 +67,12 @@ export class AppendLink implements QueueCarrier {
   #trouble: LograftError | undefined;
   reconnects = 0;
 
-  constructor(group: string, book: RouteBook, watcher: RouteWatcher, environment: Environment) {
+  constructor(group: string, { book, watcher, environment, identity, onFenced }: AppendLinkSettings) {
     this.group = group;
     this.#environment = environment;
     this.#book = book;
+    this.#identity = identity;
+    this.#onFenced = onFenced;
     this.#dialer = new LeaderDialer(group, book, watcher, environment.clock, (address, term) => this.#connect(address, term));
     this.#unsubscribe = book.subscribe(() => this.#bookChanged());
   }
@@ -66,10 +82,11 @@ export class AppendLink implements QueueCarrier {
   }
 
   get connected(): boolean {
-    return this.#connection?.channel.connected === true;
+    return this.#connection?.channel.connected === true && !this.#lacksEpoch;
   }
 
   get trouble(): string | undefined {
+    if (this.#identity?.trouble !== undefined) return this.#identity.trouble;
     return this.#connection === undefined && this.#trouble === undefined
       ? `no leader of group ${this.group} is known`
       : this.#trouble?.message;
@@ -88,6 +105,10 @@ export class AppendLink implements QueueCarrier {
 
   retire(producerId: number): void {
     if (this.#session === producerId) this.#session = undefined;
+  }
+
+  fenced(error: LograftError): void {
+    this.#onFenced(error);
   }
 
   /** Lets go of the connection. What is under way is not waited for. */
@@ -211,19 +232,39 @@ export class AppendLink implements QueueCarrier {
     request.queue.acknowledged(request.batch, baseOffset);
   }
 
+  get #lacksEpoch(): boolean {
+    return this.#identity !== undefined && this.#identity.epoch === undefined;
+  }
+
+  #seekEpoch(identity: ProducerIdentity): void {
+    if (this.#seekingEpoch) return;
+    this.#seekingEpoch = true;
+    identity.seekEpoch().then(() => {
+      this.#seekingEpoch = false;
+      this.#wakeAll();
+    });
+  }
+
+  #wakeAll(): void {
+    for (const queue of this.#queues) if (!queue.idle) this.wake(queue);
+  }
+
   #openSession(): void {
     const connection = this.#connection;
     if (connection === undefined || this.#openingSession) return;
+    const identity = this.#identity;
+    if (identity !== undefined && identity.epoch === undefined) return this.#seekEpoch(identity);
     this.#openingSession = true;
+    const request = { group: this.group, name: identity?.name ?? '', epoch: identity?.epoch ?? 0 };
     const settings = { timeoutMs: SESSION_TIMEOUT_MS, signal: connection.closing.signal };
-    connection.channel.call(LogService.OpenProducer, { group: this.group }, settings).then(
+    connection.channel.call(LogService.OpenProducer, request, settings).then(
       ({ producerId }) => {
         // On a stream that has ended meanwhile it would do as well, but somebody else may have asked again.
         if (this.#connection !== connection) return;
         this.#openingSession = false;
         this.#session = producerId;
         this.#dialer.succeeded();
-        for (const queue of this.#queues) if (!queue.idle) this.wake(queue);
+        this.#wakeAll();
       },
       (error) => this.#sessionRefused(connection, asLograftError(error, connection.address)),
     );
@@ -232,12 +273,11 @@ export class AppendLink implements QueueCarrier {
   #sessionRefused(connection: Connection, error: LograftError): void {
     if (this.#connection !== connection) return;
     this.#openingSession = false;
+    if (error.reason === 'FENCED') return this.fenced(error);
     if (!SESSION_RETRIED_HERE.has(error.reason)) return this.#lose(connection, error);
     this.#trouble = error;
     this.#sessionTimer?.cancel();
-    this.#sessionTimer = this.#environment.clock.after(SESSION_RETRY_MS, () => {
-      for (const queue of this.#queues) if (!queue.idle) this.wake(queue);
-    });
+    this.#sessionTimer = this.#environment.clock.after(SESSION_RETRY_MS, () => this.#wakeAll());
   }
 }
 

@@ -81,6 +81,7 @@ export class LograftClient implements AsyncDisposable {
         book: this.#book,
         watcher: this.#watcher,
         environment: this.#environment,
+        caller: this.#caller,
         resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
         onClosed: (done) => this.#producers.delete(done),
       },

@@ -11,6 +11,7 @@ export type { Admin, AdminCallOptions, ClusterStatus, CreateTopicOptions, Member
 export { type ClientOptions, LograftClient } from './client.ts';
 export type { SentRecord } from './pending-batch.ts';
 export type { Producer, ProducerRecord, ProducerStats } from './producer.ts';
+export type { LastRecord } from './producer-identity.ts';
 export type { ProducerOptions } from './producer-options.ts';
 export { queueOfKey } from './producer-topic.ts';
 export type { ReadConsistency, ReaderRecord } from './queue-reader.ts';

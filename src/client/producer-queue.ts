@@ -28,6 +28,8 @@ export interface QueueCarrier {
   session(): number | undefined;
   /** The session is of no use to new batches. */
   retire(producerId: number): void;
+  /** Another instance of the producer has taken over: nothing of this one will ever be stored again. */
+  fenced(error: LograftError): void;
   /** The queue may have something to send. */
   wake(queue: ProducerQueue): void;
   /** Whether there is a stream at present. */
@@ -177,6 +179,8 @@ export class ProducerQueue {
         if (batch.doubtful) this.#fail(batch, doubt(error));
         this.#settleFor('renumber');
         break;
+      case 'FENCED':
+        return this.#carrier.fenced(error);
       case 'DUPLICATE_TOO_OLD':
         // It is in the log, and so is all before it: the session is whole.
         this.#fail(batch, error);

@@ -3,8 +3,9 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
 import { AppendLink } from './append-link.ts';
-import { cancelled } from './leader-caller.ts';
+import { cancelled, type LeaderCaller } from './leader-caller.ts';
 import { type Ledger, PendingBatch, type SentRecord } from './pending-batch.ts';
+import { type LastRecord, ProducerIdentity } from './producer-identity.ts';
 import { MAX_BATCH_BYTES, type ProducerLimits, type ProducerOptions, producerLimits } from './producer-options.ts';
 import type { ProducerQueue } from './producer-queue.ts';
 import { ProducerTopic } from './producer-topic.ts';
@@ -42,6 +43,7 @@ export interface ProducerHost {
   readonly book: RouteBook;
   readonly watcher: RouteWatcher;
   readonly environment: Environment;
+  readonly caller: LeaderCaller;
   resolveTopic(name: string, settings: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<KnownTopic>;
   onClosed(producer: Producer): void;
 }
@@ -65,6 +67,7 @@ const RECORD_OVERHEAD_BYTES = 64;
 export class Producer implements AsyncDisposable {
   readonly #host: ProducerHost;
   readonly #limits: ProducerLimits;
+  readonly #identity: ProducerIdentity | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #stopping = new AbortController();
   readonly #topics = new Map<string, Topic>();
@@ -88,6 +91,8 @@ export class Producer implements AsyncDisposable {
   constructor(host: ProducerHost, options: ProducerOptions) {
     this.#host = host;
     this.#limits = producerLimits(options);
+    const { name } = this.#limits;
+    this.#identity = name === undefined ? undefined : new ProducerIdentity(name, host.caller, host.book, this.#stopping.signal);
     this.#signal = options.signal;
     options.signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (options.signal?.aborted) this.#onAbort();
@@ -118,10 +123,28 @@ export class Producer implements AsyncDisposable {
    *
    * Rejects with a LograftError. `retry` says what a second `send` of the same record would mean: 'safe', it is not stored; 'sameBatch'
    * (TIMED_OUT, OUTCOME_UNKNOWN, CANCELLED), it may be stored already; 'never', it would fail again. Reasons: TIMED_OUT, NO_LEADER,
-   * OVERLOADED, DISK_FULL, UNKNOWN_TOPIC, UNKNOWN_QUEUE, BATCH_TOO_LARGE, INVALID_REQUEST, OUTCOME_UNKNOWN, CANCELLED, CLOSED.
+   * OVERLOADED, DISK_FULL, UNKNOWN_TOPIC, UNKNOWN_QUEUE, BATCH_TOO_LARGE, INVALID_REQUEST, OUTCOME_UNKNOWN, FENCED, CANCELLED, CLOSED.
    */
   send(topic: string, record: ProducerRecord): Promise<SentRecord> {
     return new Promise((resolve, reject) => this.#accept(topic, record, resolve, reject));
+  }
+
+  /**
+   * For named producers, before the first `send`: fences earlier instances on all queues that the topic has now, and gives the last record that they
+   * stored in each, which stays the last. With it a process that begins again knows what its predecessor achieved. Rejects with FENCED,
+   * UNKNOWN_TOPIC, NO_LEADER, DISK_FULL, INVALID_REQUEST (no name), CANCELLED, CLOSED; safe to call again.
+   */
+  async takeOver(topic: string): Promise<readonly LastRecord[]> {
+    if (this.#refusal !== undefined) throw this.#refusal;
+    const identity = this.#identity;
+    if (identity === undefined) throw new LograftError('INVALID_REQUEST', 'only a producer with a name can take over');
+    const settings = { timeoutMs: this.#limits.deliveryTimeoutMs, signal: this.#stopping.signal };
+    try {
+      return await identity.takeOver(await this.#host.resolveTopic(topic, settings), settings);
+    } catch (error) {
+      if (error instanceof LograftError && error.reason === 'FENCED') this.#stop(error);
+      throw error;
+    }
   }
 
   /** Set when `bufferBytes` are waiting: await it before sending on. Never rejects. */
@@ -292,7 +315,8 @@ export class Producer implements AsyncDisposable {
 
   #linkTo(group: string): AppendLink {
     const { book, watcher, environment } = this.#host;
-    const link = this.#links.get(group) ?? new AppendLink(group, book, watcher, environment);
+    const settings = { book, watcher, environment, identity: this.#identity, onFenced: (error: LograftError) => this.#stop(error) };
+    const link = this.#links.get(group) ?? new AppendLink(group, settings);
     this.#links.set(group, link);
     return link;
   }

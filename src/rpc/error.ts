@@ -41,6 +41,7 @@ const FACTS: Record<ErrorReason, ReasonFacts> = {
   NOT_CAUGHT_UP: { status: status.FAILED_PRECONDITION, retry: 'safe' },
   DAMAGED_HERE: { status: status.UNAVAILABLE, retry: 'safe' },
   NOT_PLACED: { status: status.UNAVAILABLE, retry: 'safe' },
+  FENCED: { status: status.FAILED_PRECONDITION, retry: 'never' },
   OTHER_DISK: { status: status.FAILED_PRECONDITION, retry: 'never' },
   INVALID_REQUEST: { status: status.INVALID_ARGUMENT, retry: 'never' },
   NO_LEADER: { status: status.UNAVAILABLE, retry: 'safe' },

@@ -57,6 +57,16 @@ describe('mistakes in calls', { timeout: 60_000 }, () => {
     expect(error).toMatchObject({ reason: 'OFFSET_OUT_OF_RANGE', status: 11 });
   });
 
+  it.each([
+    [{ name: 'x'.repeat(128), epoch: 1 }, /1 to 127/],
+    [{ name: 'billing' }, /TakeEpoch/],
+    [{ epoch: 1 }, /TakeEpoch/],
+  ])('refuses a producer session %#, with INVALID_ARGUMENT', async (request, message) => {
+    const error = (await firstError([channel.call(LogService.OpenProducer, request)])) as LograftError;
+    expect(error).toMatchObject({ reason: 'INVALID_REQUEST', status: 3 });
+    expect(error.message).toMatch(message);
+  });
+
   it('answers a follower with the leader to ask', async () => {
     const leader = await cluster.leader();
     const follower = cluster.nodes.find(({ id }) => id !== leader.id);

@@ -136,6 +136,7 @@ class Run {
     for (const group of this.#groups) group.checkPreferredLeader();
     await this.#readEverything();
     oracle.checkComplete('check.1');
+    oracle.checkOneWriter();
   }
 
   #answered(): boolean {

@@ -223,6 +223,13 @@ export const MUTANTS: readonly Mutant[] = [
       "if (known !== undefined && known.count === batch.count) return { type: 'next', window: { ...window, nextSequence: batch.firstSequence } };",
   },
   {
+    name: 'older instance not fenced',
+    bug: 'a producer that another has replaced goes on writing beside it (the zombies of Kafka KIP-98)',
+    file: 'src/broker/producer-sessions.ts',
+    find: "if (session.epoch < this.#epochOf(session.name)) return { type: 'fenced' };",
+    replace: '',
+  },
+  {
     name: 'dedupe not stored',
     bug: 'what a producer has sent is forgotten in a restart, so that a retry is stored twice (Redpanda #5355)',
     file: 'src/broker/broker-state.ts',

@@ -32,6 +32,17 @@ describe('the oracle', () => {
     expect(() => oracle.read('r', { queue: 0, offset: 1 }, 'p#0')).toThrow(/Exactly Once/);
   });
 
+  it('sees a producer go on where a later one of its name has begun', () => {
+    const oracle = new Oracle();
+    for (const [at, producer] of ['a', 'b', 'a'].entries())
+      oracle.acknowledged(oracle.sending(producer, at, 'name'), { queue: 0, offset: at });
+    expect(() => oracle.checkOneWriter()).toThrow(/One Instance Writes/);
+    const other = new Oracle();
+    for (const [at, producer] of ['a', 'a', 'b', 'a'].entries())
+      other.acknowledged(other.sending(producer, at, producer), { queue: 0, offset: at });
+    other.checkOneWriter();
+  });
+
   it('sees a gap, a repetition, and a phantom', () => {
     const oracle = withSent(0);
     expect(() => oracle.read('r', { queue: 0, offset: 1 }, 'p#0')).toThrow(/Nothing Missed/);

@@ -4,6 +4,7 @@
  * - Acknowledged: it is at its offset, once, for ever.
  * - Failed or never answered: it may be there or not, at most once.
  * - Read: somebody sent it, and whoever reads the offset reads the same; offsets come without gaps and never go back.
+ * - Of the producers that share a name, one writes to a queue after the other: none goes on where a later one has begun.
  * - The records of one producer stand in a queue in the order in which it sent them. One that failed may come late, if it comes at all.
  */
 import { check } from '../invariants/invariant.ts';
@@ -16,6 +17,8 @@ export interface Place {
 interface Sent {
   readonly producer: string;
   readonly number: number;
+  /** That the producer shares with earlier and later ones. */
+  readonly sharedName: string | undefined;
   outcome: 'open' | 'acknowledged' | 'failed';
   place: Place | undefined;
 }
@@ -48,10 +51,10 @@ export class Oracle {
     return this.#sent.size - this.#acknowledged - this.#failed;
   }
 
-  sending(producer: string, number: number): string {
+  sending(producer: string, number: number, sharedName?: string): string {
     const serial = `${producer}#${number}`;
     check(!this.#sent.has(serial), 'Oracle', () => `serial ${serial} is used twice`);
-    this.#sent.set(serial, { producer, number, outcome: 'open', place: undefined });
+    this.#sent.set(serial, { producer, number, sharedName, outcome: 'open', place: undefined });
     return serial;
   }
 
@@ -128,6 +131,27 @@ export class Oracle {
         'Acknowledged Is There',
         () => `${serial} was acknowledged at ${place.queue}/${place.offset}, the queue ends at ${read}`,
       );
+    }
+  }
+
+  /** Of producers that share a name each has written to a queue in one go. */
+  checkOneWriter(): void {
+    for (const [queue, places] of this.#places) {
+      const writers = new Map<string, string>();
+      const passed = new Set<string>();
+      for (const serial of places) {
+        const sent = serial === undefined ? undefined : this.#sent.get(serial);
+        if (sent?.sharedName === undefined) continue;
+        const writer = writers.get(sent.sharedName);
+        if (writer === sent.producer) continue;
+        check(
+          !passed.has(sent.producer),
+          'One Instance Writes',
+          () => `${serial} stands in queue ${queue} behind those of ${writer}`,
+        );
+        if (writer !== undefined) passed.add(writer);
+        writers.set(sent.sharedName, sent.producer);
+      }
     }
   }
 

@@ -5,6 +5,7 @@ import { LograftError } from '../../../src/rpc/error.ts';
 import type { AppendRequest } from '../../../src/rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponseInput } from '../../../src/rpc/generated/lograft/v1/AppendResponse.ts';
 import type { ChangeMembersRequest } from '../../../src/rpc/generated/lograft/v1/ChangeMembersRequest.ts';
+import type { OpenProducerRequest } from '../../../src/rpc/generated/lograft/v1/OpenProducerRequest.ts';
 import type { ReadRequest } from '../../../src/rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../../../src/rpc/generated/lograft/v1/ReadResponse.ts';
 import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
@@ -55,9 +56,11 @@ export class FakeCluster {
   leader = 0;
   term = 1;
   sessionsOpened = 0;
+  epochsTaken = 0;
   catalogueRevision = 1;
   largestInFlight = 0;
   readonly sessions = new Map<number, Map<string, Window>>();
+  readonly named = new Map<number, { readonly name: string; readonly epoch: number }>();
   readonly wakeReaders = new Set<() => void>();
 
   /** `spare`: nodes that run and belong to no group yet. */
@@ -104,6 +107,32 @@ export class FakeCluster {
     );
   }
 
+  open({ name, epoch }: { readonly name: string; readonly epoch: number }): number {
+    this.#requireUnfenced(name, epoch);
+    this.sessionsOpened += 1;
+    this.sessions.set(this.sessionsOpened, new Map());
+    this.named.set(this.sessionsOpened, { name, epoch });
+    return this.sessionsOpened;
+  }
+
+  lastRecords(name: string): { topicId: number; queue: number; offset: number }[] {
+    const last = new Map<string, number>();
+    for (const [id, windows] of this.sessions) {
+      if (this.named.get(id)?.name !== name) continue;
+      for (const [place, { known }] of windows)
+        for (const { baseOffset, count } of known.values()) last.set(place, Math.max(last.get(place) ?? 0, baseOffset + count - 1));
+    }
+    return [...last].map(([place, offset]) => {
+      const [topicId = 0, queue = 0] = place.split('/').map(Number);
+      return { topicId, queue, offset };
+    });
+  }
+
+  #requireUnfenced(name: string, epoch: number): void {
+    if (name !== '' && [...this.named.values()].some((other) => other.name === name && other.epoch > epoch))
+      throw new LograftError('FENCED', 'another instance has taken over');
+  }
+
   store(bytes: Buffer): number {
     const batch = RecordBatchCodec.decode(bytes);
     if (countRecords(batch.records) !== batch.count) throw new LograftError('MALFORMED_BATCH', 'malformed');
@@ -113,6 +142,8 @@ export class FakeCluster {
     if (queue === undefined) throw new LograftError('UNKNOWN_QUEUE', 'no such queue');
     const session = this.sessions.get(batch.producerId);
     if (session === undefined) throw new LograftError('UNKNOWN_PRODUCER', 'no such session');
+    const { name, epoch } = this.named.get(batch.producerId) ?? { name: '', epoch: 0 };
+    this.#requireUnfenced(name, epoch);
     const key = `${batch.topicId}/${batch.queue}`;
     const window = session.get(key) ?? { next: 0, known: new Map() };
     session.set(key, window);
@@ -229,11 +260,14 @@ export class FakeNode {
   #log() {
     const cluster = this.#cluster;
     return hostService(LogService, {
-      OpenProducer: unary(() => {
+      TakeEpoch: unary(() => {
         this.#requireLeader();
-        cluster.sessionsOpened += 1;
-        cluster.sessions.set(cluster.sessionsOpened, new Map());
-        return { producerId: cluster.sessionsOpened };
+        cluster.epochsTaken += 1;
+        return { epoch: cluster.epochsTaken };
+      }),
+      OpenProducer: unary((request: OpenProducerRequest) => {
+        this.#requireLeader();
+        return { producerId: cluster.open(request), lastRecords: cluster.lastRecords(request.name) };
       }),
       Append: duplex<AppendRequest, AppendResponseInput>((stream) => {
         const state: Answering = { dead: false, tail: Promise.resolve() };

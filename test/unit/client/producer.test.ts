@@ -173,6 +173,68 @@ describe('a producer', () => {
     expect(cluster.sessionsOpened).toBe(2);
   });
 
+  it.each([11, 12, 13, 14])(
+    'with a name does not fence itself over breaks, moves and forgotten sessions (seed %i)',
+    async (seed) => {
+      const faults = randomFaults(seed, 0.12);
+      let batches = 0;
+      cluster.fault = () => {
+        batches += 1;
+        if (batches % 20 === 0) cluster.sessions.clear();
+        return faults(0);
+      };
+      await using producer = client.producer({ name: 'billing', batchBytes: 60, maxInFlightBatches: 4 });
+      const outcomes = await sendNumbered(producer, 2, 200);
+      for (const outcome of outcomes.flat()) if (typeof outcome !== 'number') expect(outcome.reason).toBe('OUTCOME_UNKNOWN');
+      expect(cluster.epochsTaken).toBe(1);
+      const stored = [cluster.values('t', 0), cluster.values('t', 1)].map((values) => values.map(Number));
+      for (const values of stored) expect(values).toEqual([...new Set(values)].sort((one, other) => one - other));
+      expect(cluster.sessionsOpened).toBeGreaterThan(5);
+    },
+  );
+
+  it('is fenced by a later one of its name: everything rejects, and it is closed', async () => {
+    const older = client.producer({ name: 'billing' });
+    await older.send('t', { queue: 0, value: 'old' });
+    await using newer = client.producer({ name: 'billing' });
+    await newer.send('t', { queue: 1, value: 'new' });
+    const late = await Promise.allSettled([
+      older.send('t', { queue: 0, value: 'late' }),
+      older.send('t', { queue: 1, value: 'late' }),
+    ]);
+    for (const outcome of late) expect(outcome).toMatchObject({ status: 'rejected', reason: { reason: 'FENCED', retry: 'never' } });
+    await expect(older.send('t', { value: 'later' })).rejects.toMatchObject({ reason: 'FENCED' });
+    expect(older.ready()).toBeUndefined();
+    await older.close();
+    await newer.send('t', { queue: 0, value: 'next' });
+    expect([cluster.values('t', 0), cluster.values('t', 1)]).toEqual([['old', 'next'], ['new']]);
+  });
+
+  it('is fenced when it needs a new session, too', async () => {
+    const older = client.producer({ name: 'billing' });
+    await older.send('t', { queue: 0, value: 'old' });
+    await using newer = client.producer({ name: 'billing' });
+    await newer.send('t', { queue: 0, value: 'new' });
+    cluster.sessions.delete(1);
+    await expect(older.send('t', { queue: 0, value: 'late' })).rejects.toMatchObject({ reason: 'FENCED' });
+    expect(cluster.values('t', 0)).toEqual(['old', 'new']);
+  });
+
+  it('takes over before it sends, and learns where the one before it ended', async () => {
+    const older = client.producer({ name: 'billing' });
+    for (const value of ['a', 'b', 'c']) await older.send('t', { queue: 0, value });
+    await using newer = client.producer({ name: 'billing' });
+    expect(await newer.takeOver('t')).toEqual([
+      { queue: 0, offset: 2 },
+      { queue: 1, offset: undefined },
+    ]);
+    await expect(older.send('t', { queue: 1, value: 'd' })).rejects.toMatchObject({ reason: 'FENCED' });
+    expect(await newer.send('t', { queue: 0, value: 'd' })).toEqual({ queue: 0, offset: 3 });
+    await expect(older.takeOver('t')).rejects.toMatchObject({ reason: 'FENCED' });
+    await expect(client.producer().takeOver('t')).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
+    expect(() => client.producer({ name: 'x'.repeat(128) })).toThrow(/1 to 127/);
+  });
+
   it('rejects after the delivery timeout saying that the outcome is unknown, and stores what follows in a new session', async () => {
     await using producer = client.producer({ deliveryTimeoutMs: 1_000 });
     await producer.send('t', { queue: 0, value: 'before' });
