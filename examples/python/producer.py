@@ -19,6 +19,8 @@ from routes import PAUSE_SECONDS, Routes, open_channel
 
 MAX_WAITING_RECORDS = 10_000
 MAX_BATCH_RECORDS = 500
+# Another record may come on top: brokers take 4 MiB.
+FULL_BATCH_BYTES = 256 * 1024
 # Unanswered batches of a group. A node recognises the last 32 of each queue.
 MAX_UNANSWERED_BATCHES = 16
 OPEN_TIMEOUT_SECONDS = 3
@@ -165,7 +167,11 @@ class GroupProducer:
             await self._something_to_do.wait()
 
     def _make_batch(self, queue: Queue) -> Batch:
-        taken = [queue.waiting.popleft() for _ in range(min(len(queue.waiting), MAX_BATCH_RECORDS))]
+        taken: typing.List[typing.Tuple[Record, "asyncio.Future[Stored]"]] = []
+        size = 0
+        while queue.waiting and len(taken) < MAX_BATCH_RECORDS and size < FULL_BATCH_BYTES:
+            taken.append(queue.waiting.popleft())
+            size += taken[-1][0].ByteSize()
         records = RecordSet(records=[record for record, _ in taken]).SerializeToString()
         batch = RecordBatch(
             topic_id=queue.topic_id,
