@@ -34,6 +34,7 @@ export class AppendStream implements StreamEvents<AppendRequest> {
 
   onMessage({ requestId, batch }: AppendRequest): void {
     if (this.#ended) return;
+    if (!Number.isSafeInteger(requestId)) return this.close(inexact(requestId));
     this.#unanswered += 1;
     this.#unansweredBytes += batch.length;
     this.#applyBackPressure();
@@ -60,7 +61,7 @@ export class AppendStream implements StreamEvents<AppendRequest> {
     if (error !== undefined || this.#unanswered === 0) this.#end();
   }
 
-  /** The node shuts down. */
+  /** The node shuts down, or the client breaks the rules. */
   close(error: LograftError): void {
     if (this.#ended) return;
     this.#ended = true;
@@ -94,4 +95,12 @@ export class AppendStream implements StreamEvents<AppendRequest> {
       this.#stream.resume();
     }
   }
+}
+
+/** The answer would name another request. */
+function inexact(requestId: number): LograftError {
+  return new LograftError(
+    'INVALID_REQUEST',
+    `request_id: below 2^53, not ${requestId}. The stream ends, send what is unanswered again`,
+  );
 }

@@ -20,6 +20,7 @@ export async function* readQueue(
   groups: Groups,
   signal: AbortSignal,
 ): AsyncGenerator<ReadResponseInput, void, undefined> {
+  checkChoices(request);
   const { group, queue } = groups.queueNamed(request.topic, request.queue);
   if (request.consistency === ReadConsistency.LINEARIZABLE) await group.whenLinearizable();
   else await group.whenCaughtUp();
@@ -50,6 +51,18 @@ export async function* readQueue(
       offset = last.baseOffset + last.count;
     }
   }
+}
+
+/** A choice of a later version must not pass for the first one of this. */
+function checkChoices({ from, fromPosition, consistency }: ReadRequest): void {
+  if (from === 'fromPosition' && !isOneOf(Position, fromPosition))
+    throw new LograftError('INVALID_REQUEST', `from_position: this node does not know ${fromPosition}`);
+  if (!isOneOf(ReadConsistency, consistency))
+    throw new LograftError('INVALID_REQUEST', `consistency: this node does not know ${consistency}`);
+}
+
+function isOneOf(choices: Readonly<Record<string, number>>, value: unknown): boolean {
+  return Object.values(choices).some((choice) => choice === value);
 }
 
 function startOffset(request: ReadRequest, queue: QueueState): number {

@@ -98,8 +98,11 @@ export class GrpcChannel implements Channel {
           events.onEnd(error);
         },
       },
-      (error) => fromServiceError(error as ServiceError, this.address),
-      () => call.cancel(),
+      {
+        overWhenOtherFinishes: true,
+        translate: (error) => fromServiceError(error as ServiceError, this.address),
+        cancel: () => call.cancel(),
+      },
     );
   }
 

@@ -73,8 +73,11 @@ function adaptDuplex(handler: DuplexHandler): handleBidiStreamingCall<unknown, u
         onEnd: (error) => events?.onEnd(error),
         onDrain: () => events?.onDrain?.(),
       },
-      (error) => new LograftError('CANCELLED', `the caller ${context.peer} is gone`, { cause: error }),
-      (error) => call.emit('error', toStatus(error)),
+      {
+        overWhenOtherFinishes: false,
+        translate: (error) => new LograftError('CANCELLED', `the caller ${context.peer} is gone`, { cause: error }),
+        cancel: (error) => call.emit('error', toStatus(error)),
+      },
     );
     events = handler.open(stream, context);
   };

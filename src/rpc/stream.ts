@@ -4,14 +4,14 @@ import { assert } from '../base/assert.ts';
 
 export interface StreamEvents<In> {
   onMessage(message: In): void;
-  /** Called once. `error`: why it broke; undefined when the other side finished. */
+  /** Called once. `error`: why it broke; undefined when the other side finished. A server may write on then: its answers are still due. */
   onEnd(error: unknown): void;
   /** What was written has left: write on after `write` gave false. */
   onDrain?(): void;
 }
 
 export interface MessageStream<Out> {
-  /** False: too much is buffered, wait for `onDrain`. Ignored once the stream has ended. */
+  /** False: too much is buffered, wait for `onDrain`. Ignored once the stream is over. */
   write(message: Out): boolean;
   /** Stops `onMessage`, and by flow control the sender, until `resume`. */
   pause(): void;
@@ -29,36 +29,46 @@ interface GrpcStream extends EventEmitter {
   end(): unknown;
 }
 
+/** How the two sides of a call differ. */
+export interface StreamSide {
+  /** A server's last word is the call's; a client that has finished waits for its answers. */
+  readonly overWhenOtherFinishes: boolean;
+  /** What an error of the call is to this side. */
+  translate(error: unknown): unknown;
+  cancel(error: unknown): void;
+}
+
 /** Ties a grpc-js duplex to `events`; whatever it emits last, `onEnd` is called once. */
-export function attachStream<In, Out>(
-  call: GrpcStream,
-  events: StreamEvents<In>,
-  translate: (error: unknown) => unknown,
-  cancel: (error: unknown) => void,
-): MessageStream<Out> {
-  let ended = false;
+export function attachStream<In, Out>(call: GrpcStream, events: StreamEvents<In>, side: StreamSide): MessageStream<Out> {
+  let told = false;
+  let over = false;
   const finish = (error: unknown): void => {
-    if (ended) return;
-    ended = true;
+    over ||= side.overWhenOtherFinishes || error !== undefined;
+    if (told) return;
+    told = true;
     events.onEnd(error);
   };
   call.on('data', (message: In) => {
-    if (!ended) events.onMessage(message);
+    if (!told) events.onMessage(message);
   });
   call.on('end', () => finish(undefined));
-  call.on('error', (error) => finish(translate(error)));
-  call.on('cancelled', () => finish(translate(undefined)));
+  call.on('error', (error) => finish(side.translate(error)));
+  call.on('cancelled', () => finish(side.translate(undefined)));
   call.on('drain', () => {
-    if (!ended) events.onDrain?.();
+    if (!over) events.onDrain?.();
   });
   assert(typeof call.write === 'function', 'a two-way stream can be written to');
   return {
-    write: (message) => (ended ? true : call.write(message)),
+    write: (message) => (over ? true : call.write(message)),
     pause: () => void call.pause(),
     resume: () => void call.resume(),
-    end: () => void call.end(),
+    end: () => {
+      over = true;
+      call.end();
+    },
     cancel: (error) => {
-      cancel(error);
+      over = true;
+      side.cancel(error);
       finish(error);
     },
   };

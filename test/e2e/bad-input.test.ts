@@ -51,6 +51,19 @@ describe('mistakes in calls', { timeout: 60_000 }, () => {
     expect(LograftError.fromMessage(answer.error as never).reason).toBe(reason);
   });
 
+  it('a request id that the answer could not repeat is refused', async () => {
+    await expect(append(channel, goodBatch({ topicId: 99 }), 2 ** 53 - 1)).resolves.toMatchObject({ requestId: 2 ** 53 - 1 });
+    await expect(append(channel, goodBatch(), 2 ** 53)).rejects.toMatchObject({ reason: 'INVALID_REQUEST', status: 3 });
+  });
+
+  it.each([
+    ['position', { fromPosition: 9 }, /from_position.* 9/],
+    ['consistency', { consistency: 9 }, /consistency.* 9/],
+  ])('a %s that a later version may have is refused', async (_, choice, message) => {
+    const error = await firstError(channel.read(LogService.Read, { topic: 'orders', queue: 0, ...choice } as never));
+    expect(error).toMatchObject({ reason: 'INVALID_REQUEST', status: 3, message: expect.stringMatching(message) });
+  });
+
   it('refuses reads out of range, with OUT_OF_RANGE', async () => {
     const request = { topic: 'orders', queue: 0, fromOffset: 1_000 };
     const error = (await firstError(channel.read(LogService.Read, request))) as LograftError;
@@ -142,7 +155,7 @@ describe('mistakes at the start of a broker', { timeout: 60_000 }, () => {
   });
 });
 
-function append(channel: GrpcChannel, batch: Buffer): Promise<{ requestId: number; error: unknown }> {
+function append(channel: GrpcChannel, batch: Buffer, requestId = 1): Promise<{ requestId: number; error: unknown }> {
   return new Promise((resolve, reject) => {
     const stream = channel.open(LogService.Append, {
       onMessage: (answer) => {
@@ -151,7 +164,7 @@ function append(channel: GrpcChannel, batch: Buffer): Promise<{ requestId: numbe
       },
       onEnd: (error) => reject(error ?? new Error('stream ended without an answer')),
     });
-    stream.write({ requestId: 1, batch });
+    stream.write({ requestId, batch });
   });
 }
 

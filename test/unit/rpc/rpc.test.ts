@@ -112,6 +112,31 @@ describe('calls', () => {
     expect(received.map(({ requestId }) => requestId)).toEqual(Array.from({ length: 100 }, (_, at) => at));
     stream.end();
   });
+
+  it('get every answer though the caller has finished before', async () => {
+    const channel = await serve({
+      Append: duplex<AppendRequest, object>((stream) => ({
+        onMessage: ({ requestId }) => {
+          setTimeout(() => {
+            stream.write({ requestId });
+            if (requestId === 2) stream.end();
+          }, 50);
+        },
+        onEnd: () => {},
+      })),
+    });
+    const answers: number[] = [];
+    const ended = new Promise((resolve) => {
+      const stream = channel.open(LogService.Append, {
+        onMessage: ({ requestId }) => answers.push(requestId),
+        onEnd: resolve,
+      });
+      for (const requestId of [1, 2]) stream.write({ requestId, batch: Buffer.alloc(0) });
+      stream.end();
+    });
+    expect(await ended).toBe(undefined);
+    expect(answers).toEqual([1, 2]);
+  });
 });
 
 describe('a server', () => {
