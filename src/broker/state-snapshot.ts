@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import type { SnapshotRecord, SnapshotRecordInput } from '../rpc/generated/lograft/internal/v1/SnapshotRecord.ts';
 import { SnapshotRecordCodec } from '../rpc/protos.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import type { ConsumerImage } from './consumer-offsets.ts';
 import type { Mark } from './marks.ts';
 import type { ProducerSession, ProducerWindow } from './producer-sessions.ts';
 
@@ -19,9 +20,12 @@ export interface GroupImage {
     readonly queueCount: number;
     readonly queues: readonly number[];
     readonly nextOffsets: readonly number[];
+    readonly greatestMs: readonly number[];
   }[];
   /** In order of last activity. */
   readonly producers: readonly { readonly producerId: number; readonly windows: readonly ProducerWindow[] }[];
+  /** By name. */
+  readonly consumers: readonly ConsumerImage[];
   readonly catalogue: Catalogue;
 }
 
@@ -40,12 +44,13 @@ export function encodeSnapshot(image: GroupImage): Buffer[] {
   const { index, appliedBytes, trimmed, placedRevision, catalogue } = image;
   add({ group: { index, appliedBytes, trimmed, placedRevision } });
   for (const mark of image.marks) add({ mark: { ...mark, queues: [...mark.queues] } });
-  for (const { id, name, queueCount, queues, nextOffsets } of image.topics)
-    add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets] } });
+  for (const { id, name, queueCount, queues, nextOffsets, greatestMs } of image.topics)
+    add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets], greatestMs: [...greatestMs] } });
   for (const { producerId, windows } of image.producers) {
     add({ producer: { producerId } });
     for (const window of windows) add({ window });
   }
+  for (const { name, idleSinceMs, offsets } of image.consumers) add({ consumer: { name, idleSinceMs, offsets: [...offsets] } });
   if (catalogue.revision > 0) add({ catalogue: { revision: catalogue.revision, lastTopicId: catalogue.lastId } });
   for (const { id, name, queueGroups } of catalogue.topics.values())
     add({ catalogueTopic: { id, name, queueGroups: [...queueGroups] } });
@@ -60,6 +65,7 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
   const marks: Mark[] = [];
   const topics: GroupImage['topics'][number][] = [];
   const producers: { readonly producerId: number; readonly windows: ProducerWindow[] }[] = [];
+  const consumers: ConsumerImage[] = [];
   for await (const record of records(parts)) {
     const one = record as Required<SnapshotRecord>;
     if (record.record === 'group') head = one.group as NonNullable<typeof one.group>;
@@ -67,13 +73,14 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
     else if (record.record === 'topic') topics.push(one.topic as NonNullable<typeof one.topic>);
     else if (record.record === 'producer') producers.push({ producerId: one.producer?.producerId ?? 0, windows: [] });
     else if (record.record === 'window') producers.at(-1)?.windows.push({ ...(one.window as NonNullable<typeof one.window>) });
+    else if (record.record === 'consumer') consumers.push(one.consumer as NonNullable<typeof one.consumer>);
     else if (record.record === 'catalogue') catalogue = one.catalogue as NonNullable<typeof one.catalogue>;
     else if (record.record === 'catalogueTopic') catalogued.push(one.catalogueTopic as NonNullable<typeof one.catalogueTopic>);
     else throw new Error('the snapshot holds a record that this version does not know: start the newer version');
   }
   if (head === undefined) throw new Error('the snapshot is empty');
   const { revision, lastTopicId } = catalogue;
-  return { ...head, marks, topics, producers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
+  return { ...head, marks, topics, producers, consumers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
 }
 
 export function sessionImage(session: ProducerSession): GroupImage['producers'][number] {
