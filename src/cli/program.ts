@@ -6,6 +6,7 @@ import { describeFailure } from './cli-error.ts';
 import { consumeCommand } from './consume-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { groupCommand } from './group/group-command.ts';
+import { offsetsCommand } from './offsets-command.ts';
 import { produceCommand } from './produce-command.ts';
 import { routerCommand } from './router-command.ts';
 import { statusCommand } from './status-command.ts';
@@ -21,6 +22,7 @@ export function createProgram(): Command {
     topicCommand(),
     produceCommand(),
     consumeCommand(),
+    offsetsCommand(),
     statusCommand(),
     groupCommand(),
     brokerCommand(),
