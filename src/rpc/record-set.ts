@@ -9,7 +9,10 @@ const MAX_VARINT_BYTES = 10;
 const MAX_LENGTH_BYTES = 5;
 const MALFORMED = -1;
 const TAG_RECORD = 0x0a;
+const TAG_KEY = 0x0a;
+const TAG_VALUE = 0x12;
 const TAG_TIMESTAMP = 0x18;
+const TAG_HEADER = 0x22;
 
 /**
  * Number of records in an encoded RecordSet (proto/lograft/v1/record.proto), or -1 when it is not well-formed: a reader could not decode
@@ -40,12 +43,45 @@ export function countRecords(records: Uint8Array): number {
 
 /** The greatest timestamp in a well-formed RecordSet, milliseconds since 1970; 0 when there is none after 1970. */
 export function greatestTimestampMs(records: Uint8Array): number {
+  const usual = greatestOfUsual(records);
+  if (usual !== undefined) return usual;
   let greatest = 0;
   walkTimestamps(records, (timestampMs) => {
     if (timestampMs > greatest) greatest = timestampMs;
     return true;
   });
   return greatest;
+}
+
+/**
+ * The same where all tags are those of record.proto, else undefined. Every replica asks this of every record: one pass, which looks at each byte of a tag or
+ * length once, takes a quarter of the time.
+ */
+function greatestOfUsual(records: Uint8Array): number | undefined {
+  let greatest = 0;
+  let at = 0;
+  let stop = 0;
+  let timestampMs = 0;
+  while (at < records.length) {
+    const tag = records[at++];
+    let byte = records[at++] as number;
+    let value = byte & 0x7f;
+    for (let unit = 128; byte >= 0x80; unit *= 128) {
+      byte = records[at++] as number;
+      value += (byte & 0x7f) * unit;
+    }
+    if (at > stop) {
+      if (tag !== TAG_RECORD) return undefined;
+      timestampMs = 0;
+      stop = at + value;
+    } else if (tag === TAG_TIMESTAMP) timestampMs = value;
+    else if (tag === TAG_KEY || tag === TAG_VALUE || tag === TAG_HEADER) at += value;
+    else return undefined;
+    // Ten bytes hold a negative number, or one beyond all whole numbers here.
+    if (at > stop || timestampMs > Number.MAX_SAFE_INTEGER) return undefined;
+    if (at === stop && timestampMs > greatest) greatest = timestampMs;
+  }
+  return at === stop ? greatest : undefined;
 }
 
 /** How many records of a well-formed RecordSet come before the first with this timestamp or a later one; 0 when there is none such. */
