@@ -83,8 +83,8 @@ export class Reader implements AsyncIterableIterator<ReaderRecord, void, undefin
    * With `group`: commits up to the last record that was given, that one too, or up to the offsets told, by queue. A commit never goes back. Resolves when it is durable;
    * rejects with a LograftError, and can be called again. Works after the loop as well.
    */
-  commit(positions: QueueOffsets = this.positions): Promise<void> {
-    return this.#requireGroup().commit(positions);
+  async commit(positions: QueueOffsets = this.positions): Promise<void> {
+    await this.#requireGroup().commit(positions);
   }
 
   next(): Promise<IteratorResult<ReaderRecord, void>> {
