@@ -1,6 +1,6 @@
 /**
- * The replicated state of a group: its queues, producer sessions, the checkpoints at which its log may be cut, and in the home group the catalogue. It lives in
- * memory, follows from the log alone, and is stored behind itself: each store round is one atomic batch with the applied index, so that
+ * The replicated state of a group: its queues, producer sessions, the offsets of consumer groups, the checkpoints at which its log may be cut, and in the
+ * home group the catalogue. It lives in memory, follows from the log alone, and is stored behind itself: each store round is one atomic batch with the applied index, so that
  * after a crash it is whole, merely older, and replayed.
  */
 import { assert } from '../base/assert.ts';
@@ -9,14 +9,17 @@ import { type Entry, FIRST_APPLICATION_KIND, type LogIndex, logIndex } from '../
 import type { StateMachine } from '../replica/state-machine.ts';
 import type { ErrorReason } from '../rpc/error.ts';
 import type { Command } from '../rpc/generated/lograft/internal/v1/Command.ts';
+import type { CommitOffsets } from '../rpc/generated/lograft/internal/v1/CommitOffsets.ts';
 import type { PlaceTopics } from '../rpc/generated/lograft/internal/v1/PlaceTopics.ts';
 import type { RecordBatch } from '../rpc/generated/lograft/v1/RecordBatch.ts';
 import { CommandCodec, RecordBatchCodec } from '../rpc/protos.ts';
+import { greatestTimestampMs } from '../rpc/record-set.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import { ConsumerOffsets } from './consumer-offsets.ts';
 import { KIND_BATCH, KIND_COMMAND } from './entry-kinds.ts';
 import { IndexCleaner } from './index-cleaner.ts';
-import { MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
+import { MAX_CONSUMER_GROUPS, MAX_CONSUMER_OFFSETS, MAX_QUEUES_PER_TOPIC, MAX_TOPICS } from './limits.ts';
 import { LogTimes, timesValue } from './log-times.ts';
 import { type MarkedQueue, Marks, markValue } from './marks.ts';
 import {
@@ -27,7 +30,7 @@ import {
   sessionValue,
   windowValue,
 } from './producer-sessions.ts';
-import { positionValue, type QueueState } from './queue-state.ts';
+import { positionValue, type QueueExtent, type QueueState } from './queue-state.ts';
 import {
   APPLIED_BYTES_KEY,
   APPLIED_KEY,
@@ -53,7 +56,7 @@ import {
 import { decodeSnapshot, encodeSnapshot, type GroupImage, sessionImage } from './state-snapshot.ts';
 import { type StoreRound, StoreRounds, type WhenDurable } from './store-rounds.ts';
 import { clearStored, loadStored } from './stored-state.ts';
-import { type OffsetRange, Topics } from './topics.ts';
+import { Topics } from './topics.ts';
 
 export type ApplyResult =
   | { readonly type: 'appended'; readonly baseOffset: number }
@@ -84,6 +87,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
   readonly #rounds: StoreRounds;
   readonly #cleaner: IndexCleaner;
   #sessions = new ProducerSessions();
+  #consumers = new ConsumerOffsets();
   #marks = new Marks([]);
   #times = new LogTimes();
   #catalogue = new Catalogue();
@@ -116,10 +120,11 @@ export class BrokerState implements StateMachine<ApplyResult> {
     state.#marks = new Marks(stored.marks);
     state.#placedRevision = stored.placedRevision;
     state.#catalogue = stored.catalogue;
-    for (const { ranges, ...topic } of stored.topics)
-      state.topics.place({ ...topic, queues: [...ranges.keys()] }, (queue) => ranges.get(queue) as OffsetRange);
+    for (const { extents, ...topic } of stored.topics)
+      state.topics.place({ ...topic, queues: [...extents.keys()] }, (queue) => extents.get(queue) as QueueExtent);
     state.#times = new LogTimes(stored.times);
     state.#sessions.restore(stored.sessions, stored.windows);
+    state.#consumers.restore(stored.consumers);
     for (const queue of state.topics.queues()) state.#cleaner.clean(queue);
     for (const { topicId, queue } of stored.orphans) state.#cleaner.remove(topicId, queue);
     return state;
@@ -159,6 +164,10 @@ export class BrokerState implements StateMachine<ApplyResult> {
   /** What was stored under a producer's name, last on each queue. */
   lastRecordsOf(name: string): readonly LastRecord[] {
     return this.#sessions.lastRecords(name);
+  }
+
+  get consumers(): ConsumerOffsets {
+    return this.#consumers;
   }
 
   apply(entry: Entry): ApplyResult {
@@ -222,7 +231,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     const batch = RecordBatchCodec.decode(entry.payload);
     const queue = this.#queueOf(batch);
     if (!('topicId' in queue)) return queue;
-    if (batch.producerId === 0) return this.#appendTo(queue, batch.count, entry.index);
+    if (batch.producerId === 0) return this.#appendTo(queue, batch, entry.index);
     const verdict = this.#sessions.judge(batch);
     switch (verdict.type) {
       case 'duplicate':
@@ -239,7 +248,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
       case 'tooOld':
         return refused('DUPLICATE_TOO_OLD', `sequence ${batch.firstSequence} was appended too long ago for its offset to be known`);
       case 'next': {
-        const appended = this.#appendTo(queue, batch.count, entry.index);
+        const appended = this.#appendTo(queue, batch, entry.index);
         this.#sessions.accept(verdict.window, batch, appended.baseOffset, entry.index);
         this.#dirtyWindows.add(verdict.window);
         this.#forgetSessions(this.#sessions.evict());
@@ -248,15 +257,15 @@ export class BrokerState implements StateMachine<ApplyResult> {
     }
   }
 
-  #queueOf(batch: RecordBatch): QueueState | Extract<ApplyResult, { type: 'refused' }> {
+  #queueOf(batch: Pick<RecordBatch, 'topicId' | 'queue'>): QueueState | Extract<ApplyResult, { type: 'refused' }> {
     const topic = this.topics.byId(batch.topicId);
     if (topic === undefined) return refused('UNKNOWN_TOPIC', `no topic has the id ${batch.topicId}: was it deleted?`);
     const queue = topic.queues.get(batch.queue);
     return queue ?? refused('UNKNOWN_QUEUE', `this group holds no queue ${batch.queue} of topic ${topic.name}`);
   }
 
-  #appendTo(queue: QueueState, count: number, index: LogIndex): Extract<ApplyResult, { type: 'appended' }> {
-    const { baseOffset } = queue.append(count, index);
+  #appendTo(queue: QueueState, { count, records }: RecordBatch, index: LogIndex): Extract<ApplyResult, { type: 'appended' }> {
+    const { baseOffset } = queue.append(count, index, greatestTimestampMs(records));
     this.#dirtyQueues.add(queue);
     return { type: 'appended', baseOffset };
   }
@@ -276,6 +285,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
         return this.#openProducer(command.openProducer?.name ?? '', command.openProducer?.epoch ?? 0, entry.index);
       case 'takeEpoch':
         return { type: 'epochTaken', epoch: entry.index };
+      case 'commitOffsets':
+        return this.#commitOffsets(command.commitOffsets as CommitOffsets);
       case 'checkpoint':
         this.#checkpoint(entry, command.checkpoint?.wallMs ?? 0);
         return { type: 'nothing' };
@@ -326,6 +337,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     if (revision < this.#placedRevision) return;
     this.#placedRevision = revision;
     for (const id of droppedIds) this.#dropTopic(id);
+    this.#consumers.forgetTopics(new Set(droppedIds));
     for (const placed of topics) {
       const topic = this.topics.place(placed);
       this.#puts.push([topicKey(topic.id), topicValue(topic)]);
@@ -357,6 +369,24 @@ export class BrokerState implements StateMachine<ApplyResult> {
     return { type: 'producerOpened', producerId };
   }
 
+  #commitOffsets({ consumerGroup, offsets, reset }: CommitOffsets): ApplyResult {
+    for (const { topicId, queue, offset } of offsets) {
+      const held = this.#queueOf({ topicId, queue });
+      if (!('topicId' in held)) return held;
+      if (offset > held.nextOffset)
+        return refused(
+          'OFFSET_OUT_OF_RANGE',
+          `offset ${offset} is after the end: the next of queue ${queue} is ${held.nextOffset}`,
+        );
+    }
+    if (!this.#consumers.hasRoomFor(consumerGroup, offsets)) {
+      const most = `${MAX_CONSUMER_GROUPS} consumer groups and ${MAX_CONSUMER_OFFSETS} offsets`;
+      return refused('INVALID_REQUEST', `this group of the cluster keeps ${most} at most, and has as many: nothing was committed`);
+    }
+    this.#consumers.commit(consumerGroup, offsets, reset);
+    return { type: 'nothing' };
+  }
+
   #checkpoint(entry: Entry, wallMs: number): void {
     const queues: MarkedQueue[] = [];
     for (const { topicId, queue, nextOffset } of this.topics.queues())
@@ -373,6 +403,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     if (dropped !== undefined) this.#deletes.push(markKey(dropped.index));
     this.#forgetSessions(this.#sessions.expire(this.#times.note(mark)));
     this.#puts.push([TIMES_KEY, timesValue(this.#times.all())]);
+    this.#consumers.checkpoint(mark.wallMs);
     this.#events.onCheckpoint(entry, encodeSnapshot(this.#image()));
   }
 
@@ -413,6 +444,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
       queueCount,
       queues: [...queues.keys()],
       nextOffsets: [...queues.values()].map(({ nextOffset }) => nextOffset),
+      greatestMs: [...queues.values()].map(({ greatestMs }) => greatestMs),
     }));
     return {
       index: this.#applied,
@@ -424,6 +456,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
       catalogue: this.#catalogue,
       producers: this.#sessions.all().map(sessionImage),
       times: this.#times.all(),
+      consumers: this.#consumers.image(),
     };
   }
 
@@ -441,6 +474,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
       image.producers.flatMap(({ windows }) => windows),
     );
     this.#times = new LogTimes(image.times);
+    this.#consumers = new ConsumerOffsets();
+    this.#consumers.restore(image.consumers);
     this.#dirtyAll(image);
   }
 
@@ -451,7 +486,8 @@ export class BrokerState implements StateMachine<ApplyResult> {
       if (!kept.has(id)) for (const queue of this.topics.drop(id)?.queues.values() ?? []) queue.drop();
     for (const image of topics) {
       const { queues } = this.topics.place(image);
-      for (const [at, number] of image.queues.entries()) queues.get(number)?.reset(image.nextOffsets[at] as number);
+      for (const [at, number] of image.queues.entries())
+        queues.get(number)?.reset(image.nextOffsets[at] as number, image.greatestMs[at] ?? 0);
     }
   }
 
@@ -463,6 +499,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     for (const topic of this.#catalogue.topics.values()) this.#puts.push([catalogueKey(topic.id), catalogueValue(topic)]);
     for (const session of image.producers) this.#puts.push([sessionKey(session.producerId), sessionValue(session)]);
     this.#puts.push([TIMES_KEY, timesValue(image.times)]);
+    this.#consumers.noteAll();
     this.#dirtyQueues = new Set(this.topics.queues());
     this.#dirtyWindows = new Set(this.#sessions.all().flatMap(({ windows }) => [...windows.values()]));
   }
@@ -471,10 +508,10 @@ export class BrokerState implements StateMachine<ApplyResult> {
     const puts = this.#puts;
     const queues = this.#dirtyQueues;
     for (const queue of queues) {
-      const { topicId, firstOffset, nextOffset } = queue;
+      const { topicId } = queue;
       for (const position of queue.takeUnstored())
         puts.push([indexKey(topicId, queue.queue, position.baseOffset), positionValue(position)]);
-      puts.push([queueKey(topicId, queue.queue), queueValue(firstOffset, nextOffset)]);
+      puts.push([queueKey(topicId, queue.queue), queueValue(queue)]);
     }
     for (const window of this.#dirtyWindows)
       puts.push([windowKey(window.producerId, window.topicId, window.queue), windowValue(window)]);
@@ -482,6 +519,7 @@ export class BrokerState implements StateMachine<ApplyResult> {
     puts.push([TRIMMED_KEY, numberValue(this.#trimmed)], [FORMAT_KEY, numberValue(STATE_FORMAT)]);
     puts.push([PLACED_KEY, numberValue(this.#placedRevision)], [CATALOGUE_KEY, catalogueHead(this.#catalogue)]);
     const deletes = this.#deletes;
+    this.#consumers.takeChanges(puts, deletes);
     this.#puts = [];
     this.#deletes = [];
     this.#dirtyQueues = new Set();

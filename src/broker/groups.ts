@@ -68,6 +68,15 @@ export class Groups {
     );
   }
 
+  /** As `named`; without a name, the group of a node that takes part in one only. */
+  namedOrOnly(name: string): Group {
+    const all = this.all();
+    const [only] = all;
+    if (name !== '') return this.named(name);
+    if (only !== undefined && all.length === 1) return only;
+    throw new LograftError('INVALID_REQUEST', `group: node ${this.self} takes part in ${all.length}, say which one is meant`);
+  }
+
   /** The home group, for what only its leader does. Throws NOT_LEADER when this node holds no replica of it. */
   homeGroup(): Group {
     if (this.shuttingDown) throw this.stopping();

@@ -18,3 +18,11 @@ export const PRODUCER_WINDOW_BATCHES = 32;
 export const MAX_MARKS = 64;
 /** Records of one AppendRecords call. */
 export const MAX_RECORDS_PER_CALL = 10_000;
+/** Of the offsets that one CommitOffsets call commits: as many as a topic has queues. */
+export const MAX_OFFSETS_PER_COMMIT = MAX_QUEUES_PER_TOPIC;
+export const MAX_CONSUMER_GROUP_NAME = 127;
+/** Consumer groups with offsets in one broker group, and (consumer group, queue) pairs over all of them. More are refused: a position is dropped by age alone. */
+export const MAX_CONSUMER_GROUPS = 10_000;
+export const MAX_CONSUMER_OFFSETS = 100_000;
+/** A consumer group's offsets are kept so long after its last commit; see ConsumerOffsets.checkpoint. */
+export const CONSUMER_GROUP_KEPT_MS = 30 * 24 * 3_600 * 1_000;

@@ -8,6 +8,10 @@ import type { AppendRecordsRequest } from '../rpc/generated/lograft/v1/AppendRec
 import type { AppendRecordsResponseInput } from '../rpc/generated/lograft/v1/AppendRecordsResponse.ts';
 import type { AppendRequest } from '../rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponseInput } from '../rpc/generated/lograft/v1/AppendResponse.ts';
+import type { CommitOffsetsRequest } from '../rpc/generated/lograft/v1/CommitOffsetsRequest.ts';
+import type { CommitOffsetsResponseInput } from '../rpc/generated/lograft/v1/CommitOffsetsResponse.ts';
+import type { FetchOffsetsRequest } from '../rpc/generated/lograft/v1/FetchOffsetsRequest.ts';
+import type { FetchOffsetsResponseInput } from '../rpc/generated/lograft/v1/FetchOffsetsResponse.ts';
 import type { OpenProducerRequest } from '../rpc/generated/lograft/v1/OpenProducerRequest.ts';
 import type { OpenProducerResponseInput } from '../rpc/generated/lograft/v1/OpenProducerResponse.ts';
 import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
@@ -22,6 +26,7 @@ import { checkBatch } from './check-batch.ts';
 import type { Group } from './group.ts';
 import type { Groups } from './groups.ts';
 import { MAX_PRODUCER_NAME, MAX_RECORDS_PER_CALL } from './limits.ts';
+import { commitOffsets, fetchOffsets } from './offset-service.ts';
 import { readQueue } from './queue-reader.ts';
 
 export interface LogFrontDoor {
@@ -49,6 +54,8 @@ export function serveLog(groups: Groups, maxBatchBytes: number): LogFrontDoor {
     Read: serverStream<ReadRequest, ReadResponseInput>((request, context) =>
       readUntilClosed(request, groups, context.signal, closing.signal),
     ),
+    CommitOffsets: unary<CommitOffsetsRequest, CommitOffsetsResponseInput>((request) => commitOffsets(request, groups)),
+    FetchOffsets: unary<FetchOffsetsRequest, FetchOffsetsResponseInput>((request) => fetchOffsets(request, groups)),
   });
   return {
     service,
@@ -88,7 +95,7 @@ async function openProducer(request: OpenProducerRequest, groups: Groups): Promi
     throw new LograftError('INVALID_REQUEST', `name: 1 to ${MAX_PRODUCER_NAME} characters, not ${name.length}`);
   if ((name === '') !== (epoch === 0))
     throw new LograftError('INVALID_REQUEST', 'epoch: what TakeEpoch gave when there is a name, else 0');
-  const group = leading(request.group === '' ? onlyGroup(groups) : groups.named(request.group));
+  const group = leading(groups.namedOrOnly(request.group));
   const result = await group.command({ openProducer: { name, epoch } });
   assert(result.type === 'producerOpened', 'opening a producer opens one');
   return { producerId: result.producerId, lastRecords: [...group.state.lastRecordsOf(name)] };
@@ -115,14 +122,4 @@ async function appendRecords(
 function leading(group: Group): Group {
   if (!group.leads) throw group.notLeader();
   return group;
-}
-
-function onlyGroup(groups: Groups): Group {
-  const all = groups.all();
-  const [only] = all;
-  if (only !== undefined && all.length === 1) return only;
-  throw new LograftError(
-    'INVALID_REQUEST',
-    `group: node ${groups.self} takes part in ${all.length}, say which one the session is for`,
-  );
 }

@@ -6,7 +6,10 @@ import { Position } from '../rpc/generated/lograft/v1/Position.ts';
 import { ReadConsistency } from '../rpc/generated/lograft/v1/ReadConsistency.ts';
 import type { ReadRequest } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../rpc/generated/lograft/v1/ReadResponse.ts';
+import { RecordBatchCodec } from '../rpc/protos.ts';
+import { recordsBefore } from '../rpc/record-set.ts';
 import { KIND_BATCH } from './entry-kinds.ts';
+import type { Group } from './group.ts';
 import type { Groups } from './groups.ts';
 import type { BatchPosition, QueueState } from './queue-state.ts';
 
@@ -24,11 +27,12 @@ export async function* readQueue(
   const { group, queue } = groups.queueNamed(request.topic, request.queue);
   if (request.consistency === ReadConsistency.LINEARIZABLE) await group.whenLinearizable();
   else await group.whenCaughtUp();
-  let offset = startOffset(request, queue);
+  const timeMs = request.from === 'fromTimeMs' ? (request.fromTimeMs ?? 0) : undefined;
+  let offset = timeMs === undefined ? startOffset(request, queue) : await offsetOfTime(timeMs, queue, group);
   const endWhenCalled = queue.nextOffset;
   const end = request.untilOffset ?? (request.follow ? Number.MAX_SAFE_INTEGER : endWhenCalled);
   const maxBytes = Math.min(request.maxResponseBytes || DEFAULT_RESPONSE_BYTES, MAX_RESPONSE_BYTES);
-  yield { batches: [], nextOffset: queue.nextOffset };
+  yield { batches: [], nextOffset: queue.nextOffset, fromOffset: offset };
   while (offset < end && !signal.aborted) {
     if (queue.dropped) throw new LograftError('UNKNOWN_TOPIC', `topic ${request.topic} was deleted while it was read`);
     if (offset < queue.firstOffset) throw noLongerHeld(offset, queue);
@@ -74,6 +78,16 @@ function startOffset(request: ReadRequest, queue: QueueState): number {
     'OFFSET_OUT_OF_RANGE',
     `offset ${offset} is after the end: the queue has offsets ${queue.firstOffset} to ${queue.nextOffset - 1} here`,
   );
+}
+
+/** Of the first record with this timestamp or a later one; proto/lograft/v1/log.proto says what where there is none, or no longer. */
+async function offsetOfTime(timeMs: number, queue: QueueState, { state, replica }: Group): Promise<number> {
+  const position = await queue.locateTime(timeMs, state.keyed);
+  if (position === undefined) return queue.nextOffset;
+  const { baseOffset, logIndex: index } = position;
+  const [entry] = await replica.read(index, index, 1);
+  assert(entry !== undefined && entry.kind === KIND_BATCH, 'the queue index points at batches');
+  return baseOffset + recordsBefore(timeMs, RecordBatchCodec.decode(entry.payload).records);
 }
 
 function noLongerHeld(offset: number, queue: QueueState): LograftError {

@@ -14,6 +14,17 @@ export interface BatchPosition {
   readonly baseOffset: number;
   readonly count: number;
   readonly logIndex: LogIndex;
+  /** Greatest timestamp of the queue's records up to the end of this batch: it never falls, so that times can be searched. */
+  readonly greatestMs: number;
+}
+
+/** Where a queue begins and ends. */
+export interface QueueExtent {
+  /** Offset of the first record that is held. */
+  readonly firstOffset: number;
+  readonly nextOffset: number;
+  /** Greatest timestamp of all records that the queue ever had. */
+  readonly greatestMs: number;
 }
 
 /** Positions kept in memory beside those that are not stored yet: what tailing readers ask for. */
@@ -24,6 +35,7 @@ export class QueueState {
   readonly queue: number;
   #firstOffset: number;
   #nextOffset: number;
+  #greatestMs: number;
   /** The newest positions, ascending and without gaps; ends at `nextOffset`. */
   #tail: BatchPosition[] = [];
   /** How many at the end of the tail are not stored yet. */
@@ -31,12 +43,13 @@ export class QueueState {
   #waiters = new Set<() => void>();
   #dropped = false;
 
-  constructor(topicId: number, queue: number, firstOffset: number, nextOffset: number) {
+  constructor(topicId: number, queue: number, { firstOffset, nextOffset, greatestMs }: QueueExtent) {
     assert(firstOffset <= nextOffset, 'a queue begins before it ends');
     this.topicId = topicId;
     this.queue = queue;
     this.#firstOffset = firstOffset;
     this.#nextOffset = nextOffset;
+    this.#greatestMs = greatestMs;
   }
 
   /** Offset of the first record that is still held; `nextOffset` when none is. */
@@ -49,14 +62,21 @@ export class QueueState {
     return this.#nextOffset;
   }
 
+  /** Greatest timestamp of all records that the queue ever had, milliseconds since 1970. */
+  get greatestMs(): number {
+    return this.#greatestMs;
+  }
+
   /** The topic was deleted. */
   get dropped(): boolean {
     return this.#dropped;
   }
 
-  append(count: number, logIndex: LogIndex): BatchPosition {
+  /** `greatestMs`: the greatest timestamp in the batch. */
+  append(count: number, logIndex: LogIndex, greatestMs: number): BatchPosition {
     assert(count > 0, 'a batch holds records');
-    const position = { baseOffset: this.#nextOffset, count, logIndex };
+    this.#greatestMs = Math.max(this.#greatestMs, greatestMs);
+    const position = { baseOffset: this.#nextOffset, count, logIndex, greatestMs: this.#greatestMs };
     this.#nextOffset += count;
     this.#tail.push(position);
     this.#unstored += 1;
@@ -71,9 +91,10 @@ export class QueueState {
   }
 
   /** Takes the place that a snapshot gives the queue. Nothing before it is held. */
-  reset(nextOffset: number): void {
+  reset(nextOffset: number, greatestMs: number): void {
     this.#firstOffset = nextOffset;
     this.#nextOffset = nextOffset;
+    this.#greatestMs = greatestMs;
     this.#tail = [];
     this.#unstored = 0;
     this.#wake();
@@ -107,6 +128,27 @@ export class QueueState {
     assert(offset >= this.#firstOffset && offset <= this.#nextOffset, 'only offsets within the queue are located');
     const fromTail = this.#locateInTail(offset, limit);
     return fromTail ?? (await this.#locateStored(offset, limit, state));
+  }
+
+  /**
+   * The first batch that is held in which, or before which, the queue had a record with this timestamp or a later one; undefined when there was
+   * none.
+   */
+  async locateTime(timeMs: number, state: KeyedState): Promise<BatchPosition | undefined> {
+    let found: BatchPosition | undefined;
+    let low = this.#firstOffset;
+    let high = this.#greatestMs < timeMs ? low : this.#nextOffset;
+    while (low < high) {
+      const [position] = await this.locate(low + Math.floor((high - low) / 2), 1, state);
+      if (position !== undefined && position.greatestMs >= timeMs) {
+        found = position;
+        high = position.baseOffset;
+      } else if (position !== undefined) low = position.baseOffset + position.count;
+      // The queue may have been trimmed meanwhile, or have taken the place that a snapshot gives it.
+      low = Math.max(low, this.#firstOffset);
+    }
+    const stillHeld = found === undefined || found.baseOffset >= this.#firstOffset;
+    return stillHeld ? found : this.locateTime(timeMs, state);
   }
 
   #wake(): void {
@@ -158,13 +200,21 @@ export class QueueState {
   }
 }
 
-export function positionValue(position: BatchPosition): Buffer {
-  const value = Buffer.allocUnsafe(12);
-  writeNumber(value, position.logIndex, 0);
-  value.writeUInt32BE(position.count, 8);
+const POSITION_BYTES = 20;
+
+export function positionValue({ logIndex, count, greatestMs }: BatchPosition): Buffer {
+  const value = Buffer.allocUnsafe(POSITION_BYTES);
+  writeNumber(value, logIndex, 0);
+  value.writeUInt32BE(count, 8);
+  writeNumber(value, greatestMs, 12);
   return value;
 }
 
 function readPosition(key: Buffer, value: Buffer): BatchPosition {
-  return { baseOffset: readNumber(key, 9), logIndex: readNumber(value, 0) as LogIndex, count: value.readUInt32BE(8) };
+  return {
+    baseOffset: readNumber(key, 9),
+    logIndex: readNumber(value, 0) as LogIndex,
+    count: value.readUInt32BE(8),
+    greatestMs: readNumber(value, 12),
+  };
 }

@@ -1,8 +1,9 @@
 /**
  * Keys and values of the derived state. Numbers in keys are big-endian, so that keys sort as numbers do. The first byte names the table.
  */
-import { writeNumber } from '../storage/bytes.ts';
+import { readNumber, writeNumber } from '../storage/bytes.ts';
 import type { CatalogueTopic } from './catalogue.ts';
+import type { QueueExtent } from './queue-state.ts';
 import type { Topic } from './topics.ts';
 
 export const APPLIED_KEY = Buffer.from('a');
@@ -20,7 +21,17 @@ export const PLACED_KEY = Buffer.from('p');
 /** Home group: revision of the catalogue, and the highest id given. */
 export const CATALOGUE_KEY = Buffer.from('c');
 
-const TABLES = { catalogue: 0x64, topic: 0x74, queue: 0x71, index: 0x69, session: 0x73, window: 0x77, mark: 0x6d } as const;
+const TABLES = {
+  catalogue: 0x64,
+  topic: 0x74,
+  queue: 0x71,
+  index: 0x69,
+  session: 0x73,
+  window: 0x77,
+  mark: 0x6d,
+  consumer: 0x67,
+  consumerOffset: 0x6f,
+} as const;
 export type Table = keyof typeof TABLES;
 
 /** First key of a table, and the first key after it. */
@@ -94,18 +105,47 @@ export function windowKey(producerId: number, topicId: number, queue: number): B
   return key;
 }
 
+/** Of a consumer group: since when it is idle. */
+export function consumerKey(name: string): Buffer {
+  return Buffer.concat([Buffer.from([TABLES.consumer]), Buffer.from(name)]);
+}
+
+export function readConsumerKey(key: Buffer): string {
+  return key.toString('utf8', 1);
+}
+
+/** The queue comes last, behind a name of any length. */
+export function consumerOffsetKey(name: string, topicId: number, queue: number): Buffer {
+  const length = Buffer.byteLength(name);
+  const key = Buffer.allocUnsafe(1 + length + 8);
+  key[0] = TABLES.consumerOffset;
+  key.write(name, 1);
+  key.writeUInt32BE(topicId, 1 + length);
+  key.writeUInt32BE(queue, 5 + length);
+  return key;
+}
+
+export function readConsumerOffsetKey(key: Buffer): { readonly name: string; readonly topicId: number; readonly queue: number } {
+  const length = key.length - 9;
+  return { name: key.toString('utf8', 1, 1 + length), topicId: key.readUInt32BE(1 + length), queue: key.readUInt32BE(5 + length) };
+}
+
 function writeQueue(key: Buffer, table: number, topicId: number, queue: number): void {
   key[0] = table;
   key.writeUInt32BE(topicId, 1);
   key.writeUInt32BE(queue, 5);
 }
 
-/** First and next offset. */
-export function queueValue(firstOffset: number, nextOffset: number): Buffer {
-  const value = Buffer.allocUnsafe(16);
+export function queueValue({ firstOffset, nextOffset, greatestMs }: QueueExtent): Buffer {
+  const value = Buffer.allocUnsafe(24);
   writeNumber(value, firstOffset, 0);
   writeNumber(value, nextOffset, 8);
+  writeNumber(value, greatestMs, 16);
   return value;
+}
+
+export function readQueueValue(value: Buffer): QueueExtent {
+  return { firstOffset: readNumber(value, 0), nextOffset: readNumber(value, 8), greatestMs: readNumber(value, 16) };
 }
 
 export function numberValue(value: number): Buffer {

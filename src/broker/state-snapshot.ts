@@ -3,6 +3,7 @@ import { assert } from '../base/assert.ts';
 import type { SnapshotRecord, SnapshotRecordInput } from '../rpc/generated/lograft/internal/v1/SnapshotRecord.ts';
 import { SnapshotRecordCodec } from '../rpc/protos.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import type { ConsumerImage } from './consumer-offsets.ts';
 import type { LogTime } from './log-times.ts';
 import type { Mark } from './marks.ts';
 import type { ProducerSession, ProducerWindow, StoredSession } from './producer-sessions.ts';
@@ -24,10 +25,13 @@ export interface GroupImage {
     readonly queueCount: number;
     readonly queues: readonly number[];
     readonly nextOffsets: readonly number[];
+    readonly greatestMs: readonly number[];
   }[];
   /** In order of last activity. */
   readonly producers: readonly ProducerImage[];
   readonly times: readonly LogTime[];
+  /** By name. */
+  readonly consumers: readonly ConsumerImage[];
   readonly catalogue: Catalogue;
 }
 
@@ -46,12 +50,13 @@ export function encodeSnapshot(image: GroupImage): Buffer[] {
   const { index, appliedBytes, trimmed, placedRevision, catalogue } = image;
   add({ group: { index, appliedBytes, trimmed, placedRevision, times: [...image.times] } });
   for (const mark of image.marks) add({ mark: { ...mark, queues: [...mark.queues] } });
-  for (const { id, name, queueCount, queues, nextOffsets } of image.topics)
-    add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets] } });
+  for (const { id, name, queueCount, queues, nextOffsets, greatestMs } of image.topics)
+    add({ topic: { id, name, queueCount, queues: [...queues], nextOffsets: [...nextOffsets], greatestMs: [...greatestMs] } });
   for (const { windows, ...producer } of image.producers) {
     add({ producer });
     for (const window of windows) add({ window });
   }
+  for (const { name, idleSinceMs, offsets } of image.consumers) add({ consumer: { name, idleSinceMs, offsets: [...offsets] } });
   if (catalogue.revision > 0) add({ catalogue: { revision: catalogue.revision, lastTopicId: catalogue.lastId } });
   for (const { id, name, queueGroups } of catalogue.topics.values())
     add({ catalogueTopic: { id, name, queueGroups: [...queueGroups] } });
@@ -66,6 +71,7 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
   const marks: Mark[] = [];
   const topics: GroupImage['topics'][number][] = [];
   const producers: (StoredSession & { readonly windows: ProducerWindow[] })[] = [];
+  const consumers: ConsumerImage[] = [];
   for await (const record of records(parts)) {
     const one = record as Required<SnapshotRecord>;
     if (record.record === 'group') head = one.group as NonNullable<typeof one.group>;
@@ -73,13 +79,14 @@ export async function decodeSnapshot(parts: AsyncIterable<Buffer>): Promise<Grou
     else if (record.record === 'topic') topics.push(one.topic as NonNullable<typeof one.topic>);
     else if (record.record === 'producer') producers.push({ ...(one.producer as NonNullable<typeof one.producer>), windows: [] });
     else if (record.record === 'window') producers.at(-1)?.windows.push({ ...(one.window as NonNullable<typeof one.window>) });
+    else if (record.record === 'consumer') consumers.push(one.consumer as NonNullable<typeof one.consumer>);
     else if (record.record === 'catalogue') catalogue = one.catalogue as NonNullable<typeof one.catalogue>;
     else if (record.record === 'catalogueTopic') catalogued.push(one.catalogueTopic as NonNullable<typeof one.catalogueTopic>);
     else throw new Error('the snapshot holds a record that this version does not know: start the newer version');
   }
   if (head === undefined) throw new Error('the snapshot is empty');
   const { revision, lastTopicId } = catalogue;
-  return { ...head, marks, topics, producers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
+  return { ...head, marks, topics, producers, consumers, catalogue: new Catalogue(revision, lastTopicId, catalogued) };
 }
 
 /** Windows by topic and queue: in memory they lie as they came, which a restart forgets. */

@@ -1,10 +1,13 @@
 /** Reads the derived state back out of the store. */
+import { assert } from '../base/assert.ts';
 import { readNumber } from '../storage/bytes.ts';
 import type { KeyedState } from '../storage/keyed-state.ts';
 import { Catalogue, type CatalogueTopic } from './catalogue.ts';
+import type { ConsumerImage, ConsumerOffset } from './consumer-offsets.ts';
 import { type LogTime, readTimes } from './log-times.ts';
 import { type Mark, readMark } from './marks.ts';
 import { type ProducerWindow, readSession, readWindow, type StoredSession } from './producer-sessions.ts';
+import type { QueueExtent } from './queue-state.ts';
 import {
   APPLIED_BYTES_KEY,
   APPLIED_KEY,
@@ -12,12 +15,15 @@ import {
   FORMAT_KEY,
   PLACED_KEY,
   queueKey,
+  readConsumerKey,
+  readConsumerOffsetKey,
+  readQueueValue,
   STATE_FORMAT,
   TIMES_KEY,
   TRIMMED_KEY,
   tableRange,
 } from './state-keys.ts';
-import type { OffsetRange } from './topics.ts';
+import { EMPTY_QUEUE } from './topics.ts';
 
 export interface StoredState {
   readonly applied: number;
@@ -29,7 +35,7 @@ export interface StoredState {
     readonly id: number;
     readonly name: string;
     readonly queueCount: number;
-    readonly ranges: ReadonlyMap<number, OffsetRange>;
+    readonly extents: ReadonlyMap<number, QueueExtent>;
   }[];
   /** Queues whose topic was deleted, and which were not removed to the end. */
   readonly orphans: readonly { readonly topicId: number; readonly queue: number }[];
@@ -37,6 +43,7 @@ export interface StoredState {
   readonly times: readonly LogTime[];
   readonly sessions: readonly StoredSession[];
   readonly windows: readonly ProducerWindow[];
+  readonly consumers: readonly ConsumerImage[];
 }
 
 /** Deleted at a time, so that a large store is emptied in bounded memory. */
@@ -77,6 +84,7 @@ export async function loadStored(keyed: KeyedState): Promise<StoredState | undef
     times: times === undefined ? [] : readTimes(times),
     sessions,
     windows,
+    consumers: await loadConsumers(keyed),
   };
 }
 
@@ -105,10 +113,10 @@ async function loadTopics(keyed: KeyedState): Promise<StoredState['topics']> {
     const stored = JSON.parse(value.toString()) as { name: string; queueCount: number; queues: number[] };
     const { name, queueCount } = stored;
     const id = key.readUInt32BE(1);
-    const ranges = new Map<number, OffsetRange>(stored.queues.map((queue) => [queue, { first: 0, next: 0 }]));
-    for await (const [queue, range] of keyed.range({ from: queueKey(id, 0), to: queueKey(id, queueCount) }))
-      ranges.set(queue.readUInt32BE(5), { first: readNumber(range, 0), next: readNumber(range, 8) });
-    topics.push({ id, name, queueCount, ranges });
+    const extents = new Map<number, QueueExtent>(stored.queues.map((queue) => [queue, EMPTY_QUEUE]));
+    for await (const [queue, extent] of keyed.range({ from: queueKey(id, 0), to: queueKey(id, queueCount) }))
+      extents.set(queue.readUInt32BE(5), readQueueValue(extent));
+    topics.push({ id, name, queueCount, extents });
   }
   return topics;
 }
@@ -131,4 +139,19 @@ async function loadCatalogue(keyed: KeyedState): Promise<Catalogue> {
     topics.push({ id: key.readUInt32BE(1), name, queueGroups });
   }
   return new Catalogue(readNumber(head, 0), readNumber(head, 8), topics);
+}
+
+async function loadConsumers(keyed: KeyedState): Promise<readonly ConsumerImage[]> {
+  const consumers = new Map<string, { name: string; idleSinceMs: number; offsets: ConsumerOffset[] }>();
+  for await (const [key, value] of keyed.range(tableRange('consumer'))) {
+    const name = readConsumerKey(key);
+    consumers.set(name, { name, idleSinceMs: readNumber(value, 0), offsets: [] });
+  }
+  for await (const [key, value] of keyed.range(tableRange('consumerOffset'))) {
+    const { name, topicId, queue } = readConsumerOffsetKey(key);
+    const consumer = consumers.get(name);
+    assert(consumer !== undefined, 'a stored offset belongs to a stored consumer group');
+    consumer.offsets.push({ topicId, queue, offset: readNumber(value, 0) });
+  }
+  return [...consumers.values()];
 }

@@ -1,12 +1,6 @@
 /** The topics of which a group holds queues, by name and by id. */
 import { assert } from '../base/assert.ts';
-import { QueueState } from './queue-state.ts';
-
-/** Which offsets of a queue are held: from `first`, up to but not with `next`. */
-export interface OffsetRange {
-  readonly first: number;
-  readonly next: number;
-}
+import { type QueueExtent, QueueState } from './queue-state.ts';
 
 /** A topic as one group sees it. */
 export interface Topic {
@@ -19,7 +13,7 @@ export interface Topic {
   readonly queues: ReadonlyMap<number, QueueState>;
 }
 
-const EMPTY: OffsetRange = { first: 0, next: 0 };
+export const EMPTY_QUEUE: QueueExtent = { firstOffset: 0, nextOffset: 0, greatestMs: 0 };
 
 export class Topics {
   readonly #byName = new Map<string, Topic>();
@@ -52,19 +46,17 @@ export class Topics {
     return this.byAge().flatMap(({ queues }) => [...queues.values()]);
   }
 
-  /** Adds the topic, or gives one that is here more queues. Queues that are here stay as they are; `range` says what new ones hold. */
+  /** Adds the topic, or gives one that is here more queues. Queues that are here stay as they are; `extent` says what new ones hold. */
   place(
     { id, name, queueCount, queues }: { id: number; name: string; queueCount: number; queues: readonly number[] },
-    range: (queue: number) => OffsetRange = () => EMPTY,
+    extent: (queue: number) => QueueExtent = () => EMPTY_QUEUE,
   ): Topic {
     const known = this.#byId.get(id);
     assert(known === undefined || known.name === name, 'an id names one topic');
     assert(known !== undefined || !this.#byName.has(name), 'a name names one topic at a time');
     const placed = new Map(known?.queues);
     for (const queue of queues) {
-      if (placed.has(queue)) continue;
-      const { first, next } = range(queue);
-      placed.set(queue, new QueueState(id, queue, first, next));
+      if (!placed.has(queue)) placed.set(queue, new QueueState(id, queue, extent(queue)));
     }
     const topic = { name, id, queueCount, queues: new Map([...placed].sort(([one], [other]) => one - other)) };
     this.#byName.set(name, topic);

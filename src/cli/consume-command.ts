@@ -1,44 +1,41 @@
 /** `lograft consume`: record values to stdout, each followed by a newline, and nothing else. */
-import { Command, InvalidArgumentError, Option } from 'commander';
-import type { LograftClient } from '../client/index.ts';
+import { Command, Option } from 'commander';
+import type { LograftClient, ReaderOptions, ReadStart } from '../client/index.ts';
 import { CliError } from './cli-error.ts';
+import { CommitRounds } from './commit-rounds.ts';
 import { type ClientFlags, wholeBetween, withClientFlags, withExamples } from './flags.ts';
 import { LineWriter } from './line-writer.ts';
+import { parseReadStart, READ_START_HELP } from './read-start.ts';
 import { StallWatch } from './stall-watch.ts';
 import { timeoutOf, withClient } from './with-client.ts';
 
 const INTERRUPTED = 130;
 
-type From = 'earliest' | 'latest' | number;
-
 interface ConsumeFlags extends ClientFlags {
   readonly queue?: number;
-  readonly from: From;
+  readonly from?: ReadStart;
+  readonly group?: string;
   readonly untilEnd?: boolean;
   readonly follow?: boolean;
 }
 
 export function consumeCommand(): Command {
+  const from = new Option('--from <start>', `${READ_START_HELP}; of a group, where it has committed nothing (default: earliest)`);
   const command = new Command('consume')
     .description('write record values to stdout, each followed by a newline')
     .argument('<topic>')
     .option('-q, --queue <number>', 'read this queue (default: all, mixed; order is kept within each)', wholeBetween(0, 1_023))
-    .addOption(new Option('--from <start>', 'earliest, latest, or an offset').default('earliest').argParser(parseFrom))
+    .addOption(from.argParser((text) => parseReadStart(text)))
+    .option('-g, --group <name>', 'go on where this consumer group ended, and commit how far it has come')
     .addOption(new Option('--until-end', 'end at what was committed when it began (the default)').conflicts('follow'))
     .option('--follow', 'go on as records are committed, until interrupted')
     .action(consume);
   return withExamples(withClientFlags(command, 'how long nothing may come before the end'), [
     'lograft consume orders > orders.txt',
     'lograft consume orders --queue 0 --from 1000',
-    'lograft consume orders --from latest --follow',
+    'lograft consume orders --from 2h --follow',
+    'lograft consume orders --group billing --follow',
   ]);
-}
-
-export function parseFrom(text: string): From {
-  if (text === 'earliest' || text === 'latest') return text;
-  const offset = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (Number.isSafeInteger(offset)) return offset;
-  throw new InvalidArgumentError('It must be earliest, latest or an offset.');
 }
 
 async function consume(topic: string, flags: ConsumeFlags): Promise<void> {
@@ -57,14 +54,17 @@ async function copyToStdout(client: LograftClient, topic: string, flags: Consume
   const writer = new LineWriter(process.stdout);
   const follow = flags.follow === true;
   const stall = follow ? undefined : new StallWatch(flags.timeout * 1_000);
+  const commits = new CommitRounds(writer);
   const reader = client.reader({
     topic,
-    from: flags.from,
+    ...startOf(flags),
     ...(flags.queue === undefined ? {} : { queue: flags.queue }),
     ...(follow ? { follow } : { untilEnd: true }),
-    signal: stall === undefined ? interrupt.signal : AbortSignal.any([interrupt.signal, stall.signal]),
+    signal: AbortSignal.any([interrupt.signal, commits.failed, ...(stall === undefined ? [] : [stall.signal])]),
   });
+  if (flags.group !== undefined) commits.start(reader);
   let records = 0;
+  let failure: unknown;
   try {
     for await (const { value } of reader) {
       records += 1;
@@ -77,14 +77,21 @@ async function copyToStdout(client: LograftClient, topic: string, flags: Consume
       stall?.progress();
     }
   } catch (error) {
-    if (stall?.signal.aborted) throw new CliError(stalled(topic, records, flags.timeout), { cause: error });
-    // Ctrl-C is how a reader that follows ends.
-    if (!interrupt.signal.aborted) throw error;
-    if (!follow) process.exitCode = INTERRUPTED;
-  } finally {
-    stall?.end();
-    await writer.end();
+    failure = error;
   }
+  stall?.end();
+  await writer.written();
+  const uncommitted = await commits.end();
+  if (stall?.signal.aborted) throw new CliError(stalled(topic, records, flags.timeout), { cause: failure });
+  if (failure !== undefined && !interrupt.signal.aborted) throw failure;
+  if (uncommitted !== undefined) throw uncommitted;
+  // Ctrl-C is how a reader that follows ends.
+  if (failure !== undefined && !follow) process.exitCode = INTERRUPTED;
+}
+
+/** A group commits only what was written: so the reader itself commits nothing. */
+function startOf({ group, from = 'earliest' }: ConsumeFlags): Pick<ReaderOptions, 'from' | 'orFrom' | 'group' | 'commitEveryMs'> {
+  return group === undefined ? { from } : { group, from: 'committed', orFrom: from, commitEveryMs: 0 };
 }
 
 function stalled(topic: string, records: number, seconds: number): string {

@@ -31,7 +31,8 @@ export class LineWriter {
     return undefined;
   }
 
-  async end(): Promise<void> {
+  /** Resolves when all that was added before has left the process. */
+  async written(): Promise<void> {
     await this.#flush();
     // An empty write is called back after all before it.
     await new Promise<void>((resolve) => this.#output.write('', () => resolve()));

@@ -7,6 +7,7 @@ import { configCommand } from './config-command.ts';
 import { consumeCommand } from './consume-command.ts';
 import { devCommand } from './dev/dev-command.ts';
 import { groupCommand } from './group/group-command.ts';
+import { offsetsCommand } from './offsets-command.ts';
 import { produceCommand } from './produce-command.ts';
 import { routerCommand } from './router-command.ts';
 import { statusCommand } from './status-command.ts';
@@ -22,6 +23,7 @@ export function createProgram(): Command {
     topicCommand(),
     produceCommand(),
     consumeCommand(),
+    offsetsCommand(),
     statusCommand(),
     groupCommand(),
     brokerCommand(),

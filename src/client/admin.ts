@@ -7,8 +7,10 @@ import type { Route } from '../rpc/generated/lograft/v1/Route.ts';
 import type { TopicDescription } from '../rpc/generated/lograft/v1/TopicDescription.ts';
 import { AdminService } from '../rpc/protos.ts';
 import type { Channel } from '../rpc/transport.ts';
+import { type GroupOffset, groupOffsets, type ResetOffsetsOptions, resetOffsets } from './group-offsets.ts';
 import type { LeaderCaller } from './leader-caller.ts';
 import type { RouteBook } from './route-book.ts';
+import type { RouteWatcher } from './route-watcher.ts';
 import { describeAnywhere } from './topic-resolver.ts';
 
 export interface AdminCallOptions {
@@ -61,13 +63,15 @@ const UNREADY = ['MEMBERS_CHANGING', 'NOT_CAUGHT_UP'] as const;
 /** `LograftClient.admin`. Every call rejects with a LograftError; NO_LEADER means that nothing was done. */
 export class Admin {
   readonly #book: RouteBook;
+  readonly #watcher: RouteWatcher;
   readonly #caller: LeaderCaller;
   readonly #closing: AbortSignal;
   readonly #environment: Environment;
 
-  constructor(book: RouteBook, caller: LeaderCaller, closing: AbortSignal, environment: Environment) {
+  constructor(book: RouteBook, watcher: RouteWatcher, caller: LeaderCaller, closing: AbortSignal, environment: Environment) {
     this.#environment = environment;
     this.#book = book;
+    this.#watcher = watcher;
     this.#caller = caller;
     this.#closing = closing;
   }
@@ -149,6 +153,33 @@ export class Admin {
     // A change takes as long as it takes; and what it has to wait for may take hours.
     const patient = { ...settings, tryTimeoutMs: settings.timeoutMs, final: UNREADY };
     return (await this.#caller.call(group, AdminService.ChangeMembers, request, patient)).members;
+  }
+
+  /**
+   * How far a consumer group has come, for every queue of each topic of which it has committed something; by topic and queue. Empty when it has committed
+   * nothing, or nothing for so long that it was forgotten. Rejects with NO_LEADER, INVALID_REQUEST.
+   */
+  groupOffsets(consumerGroup: string, options: AdminCallOptions = {}): Promise<readonly GroupOffset[]> {
+    return groupOffsets(consumerGroup, this.#offsetHost(), this.#settings(options));
+  }
+
+  /**
+   * Sets the consumer group's offsets for a topic, forward or back, and gives them. Its readers should not run: they would commit over it. Rejects with
+   * UNKNOWN_TOPIC, UNKNOWN_QUEUE, OFFSET_NOT_RETAINED, OFFSET_OUT_OF_RANGE, INVALID_REQUEST, DISK_FULL, NO_LEADER, TIMED_OUT; some queues may be set then. Safe to call
+   * again while no reader runs.
+   */
+  async resetOffsets(consumerGroup: string, topic: string, options: ResetOffsetsOptions): Promise<readonly GroupOffset[]> {
+    return resetOffsets(consumerGroup, topic, options, this.#offsetHost(), this.#settings(options));
+  }
+
+  #offsetHost() {
+    return {
+      book: this.#book,
+      watcher: this.#watcher,
+      caller: this.#caller,
+      environment: this.#environment,
+      describeTopic: (name: string, settings: AdminCallOptions) => this.describeTopic(name, settings),
+    };
   }
 
   #settings(options: AdminCallOptions): { timeoutMs: number; signal: AbortSignal } {

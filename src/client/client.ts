@@ -7,8 +7,8 @@ import { Admin } from './admin.ts';
 import { LeaderCaller } from './leader-caller.ts';
 import { Producer } from './producer.ts';
 import type { ProducerOptions } from './producer-options.ts';
-import type { ReaderRecord } from './queue-reader.ts';
-import { type ReaderOptions, readTopic } from './reader.ts';
+import { Reader, type ReaderOptions } from './reader.ts';
+import type { ReadingProgress } from './reading-progress.ts';
 import { RouteBook } from './route-book.ts';
 import { RouteWatcher } from './route-watcher.ts';
 import { resolveTopic } from './topic-resolver.ts';
@@ -39,6 +39,7 @@ export class LograftClient implements AsyncDisposable {
   readonly #caller: LeaderCaller;
   readonly #closing = new AbortController();
   readonly #producers = new Set<Producer>();
+  readonly #progresses = new Set<ReadingProgress>();
   #closed: Promise<void> | undefined;
 
   /** Throws INVALID_REQUEST when neither routers nor brokers are named, or one is not "host:port". */
@@ -56,7 +57,7 @@ export class LograftClient implements AsyncDisposable {
     setMaxListeners(0, this.#closing.signal);
     this.#watcher = new RouteWatcher(this.#book, [...new Set(options.routers)], brokers, environment);
     this.#caller = new LeaderCaller(this.#book, this.#watcher, environment);
-    this.admin = new Admin(this.#book, this.#caller, this.#closing.signal, environment);
+    this.admin = new Admin(this.#book, this.#watcher, this.#caller, this.#closing.signal, environment);
   }
 
   /** A client that already knows the route. Rejects with NO_LEADER when no router or broker answers in time (default 10 000 ms). */
@@ -94,12 +95,14 @@ export class LograftClient implements AsyncDisposable {
   /**
    * Records in order of offset, over breaks and changes of leader none twice and none left out. Leaving the loop ends the read. Throws
    * UNKNOWN_TOPIC, UNKNOWN_QUEUE, OFFSET_OUT_OF_RANGE, OFFSET_NOT_RETAINED, INVALID_REQUEST, CANCELLED, CLOSED; waits, for as long as it takes, where the
-   * leader cannot be reached.
+   * leader cannot be reached. With `group` it commits how far it has come, and may throw NO_LEADER or TIMED_OUT at its beginning and its end.
    */
-  reader(options: ReaderOptions): AsyncGenerator<ReaderRecord, void, undefined> {
-    return readTopic(options, {
+  reader(options: ReaderOptions): Reader {
+    return new Reader(options, {
       book: this.#book,
       watcher: this.#watcher,
+      caller: this.#caller,
+      progresses: this.#progresses,
       environment: this.#environment,
       resolveTopic: (name, settings) => resolveTopic(name, this.#book, this.#caller, settings),
       signal: this.#closing.signal,
@@ -116,10 +119,11 @@ export class LograftClient implements AsyncDisposable {
     return this.#book.route();
   }
 
-  /** Closes producers (which flush), ends readers and calls with CLOSED, lets go of every connection. Never rejects. */
+  /** Closes producers (which flush), commits what readers of groups are done with, ends readers and calls with CLOSED, lets go of every connection. Never rejects. */
   close(): Promise<void> {
     this.#closed ??= (async () => {
       await Promise.all([...this.#producers].map((producer) => producer.close()));
+      await Promise.allSettled([...this.#progresses].map((progress) => progress.end()));
       this.#closing.abort(closed());
       await this.#watcher.close();
     })();

@@ -2,12 +2,12 @@
 import { crc32c } from '@node-rs/crc32';
 import type { Environment } from '../rpc/environment.ts';
 import { LograftError } from '../rpc/error.ts';
-import { Position } from '../rpc/generated/lograft/v1/Position.ts';
 import { ReadConsistency as WireConsistency } from '../rpc/generated/lograft/v1/ReadConsistency.ts';
 import type { ReadRequestInput } from '../rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponse } from '../rpc/generated/lograft/v1/ReadResponse.ts';
 import { LogService, RecordBatchCodec } from '../rpc/protos.ts';
 import { cancelled } from './leader-caller.ts';
+import { type QueueStart, startOfRequest } from './read-start.ts';
 import { type RecordView, readRecords } from './record-batch.ts';
 import type { RouteBook } from './route-book.ts';
 import type { RouteWatcher } from './route-watcher.ts';
@@ -24,12 +24,16 @@ export interface QueueRead {
   readonly topic: string;
   readonly group: string;
   readonly queue: number;
-  readonly from: 'earliest' | 'latest' | number;
+  readonly from: QueueStart;
+  /** The queue had `from`, an offset, before: a node that does not have it is behind. */
+  readonly resumes: boolean;
   /** Exclusive. */
   readonly until: number | undefined;
   /** Ends at what is committed when the read begins. */
   readonly untilEnd: boolean;
   readonly consistency: ReadConsistency;
+  /** Told once, when a node has said at which offset the read begins. */
+  readonly onBegin?: (offset: number) => void;
 }
 
 const CONSISTENCY = { committedLocal: WireConsistency.COMMITTED_LOCAL, linearizable: WireConsistency.LINEARIZABLE } as const;
@@ -52,9 +56,10 @@ export class QueueReader {
   readonly #watcher: RouteWatcher;
   readonly #environment: Environment;
   readonly #signal: AbortSignal;
-  /** Undefined until the first answer tells what 'earliest' or 'latest' is. */
+  /** Undefined until the first answer tells which offset 'earliest', 'latest' or a time is. */
   #next: number | undefined;
   #until: number | undefined;
+  #begun = false;
   /** When it was last heard of something new, and since when nodes have only said that they are behind. */
   #progressAtMs: number;
   #behindSinceMs: number | undefined;
@@ -115,8 +120,7 @@ export class QueueReader {
         if (this.#finished) return 'end';
         if (ending.signal.aborted) return 'again';
       }
-      // A server ends a read without error only where it was asked to.
-      return this.#until !== undefined && this.#next === undefined ? 'end' : 'again';
+      return 'again';
     } catch (error) {
       this.#judge(error, address);
       return 'again';
@@ -138,10 +142,7 @@ export class QueueReader {
 
   #request(): ReadRequestInput {
     const { topic, queue, from } = this.#read;
-    const place =
-      this.#next === undefined
-        ? { fromPosition: from === 'latest' ? Position.LATEST : Position.EARLIEST }
-        : { fromOffset: this.#next };
+    const place = startOfRequest(this.#next ?? from);
     const until = this.#until === undefined ? {} : { untilOffset: this.#until };
     const follow = this.#until === undefined && !this.#read.untilEnd;
     return { topic, queue, ...place, ...until, follow, consistency: CONSISTENCY[this.#read.consistency] };
@@ -152,12 +153,18 @@ export class QueueReader {
     this.#defects = 0;
     this.#behindSinceMs = undefined;
     if (this.#read.untilEnd && this.#until === undefined) this.#until = response.nextOffset;
-    if (this.#next === undefined && this.#read.from === 'latest')
-      this.#next = response.batches[0]?.baseOffset ?? response.nextOffset;
+    if (response.fromOffset !== undefined) this.#begin(response.fromOffset);
     for (const { baseOffset, batch } of response.batches) {
       const records = this.#decode(baseOffset, batch);
       if (records.length > 0) yield records;
     }
+  }
+
+  #begin(offset: number): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    this.#next ??= offset;
+    this.#read.onBegin?.(this.#next);
   }
 
   #decode(baseOffset: number, bytes: Buffer): readonly ReaderRecord[] {
@@ -189,7 +196,7 @@ export class QueueReader {
     if (this.#signal.aborted) throw cancelled(this.#signal);
     if (!(caught instanceof LograftError)) throw caught;
     if (caught === this.#fatal || FINAL.has(caught.reason)) throw caught;
-    const resumed = this.#next !== undefined && this.#next !== this.#read.from;
+    const resumed = this.#read.resumes || (this.#next !== undefined && this.#next !== this.#read.from);
     if (caught.reason === 'OFFSET_OUT_OF_RANGE') {
       const nowMs = this.#environment.clock.nowMs();
       this.#behindSinceMs ??= nowMs;

@@ -80,6 +80,38 @@ describe('mistakes in calls', { timeout: 60_000 }, () => {
     expect(error.message).toMatch(message);
   });
 
+  const orders = { topic: 'orders', queue: 0, offset: 1 };
+  it.each([
+    ['a name that is none', { consumerGroup: 'bad name', offsets: [orders] }, 'INVALID_REQUEST', /names of consumer groups/],
+    ['no offsets', { consumerGroup: 'g', offsets: [] }, 'INVALID_REQUEST', /1 to 1024/],
+    ['too many', { consumerGroup: 'g', offsets: Array(1_025).fill(orders) }, 'INVALID_REQUEST', /not 1025/],
+    [
+      'an offset after the end',
+      { consumerGroup: 'g', offsets: [{ ...orders, offset: 2 }] },
+      'OFFSET_OUT_OF_RANGE',
+      /after the end/,
+    ],
+    ['an unknown queue', { consumerGroup: 'g', offsets: [orders, { ...orders, queue: 2 }] }, 'UNKNOWN_QUEUE', /queues 0 to 1/],
+    ['another topic of the name', { consumerGroup: 'g', offsets: [{ ...orders, topicId: 7 }] }, 'UNKNOWN_TOPIC', /has the id 1/],
+  ])('refuses to commit %s, and commits nothing then', async (_, request, reason, message) => {
+    const error = (await firstError([channel.call(LogService.CommitOffsets, request)])) as LograftError;
+    expect(error).toMatchObject({ reason, message: expect.stringMatching(message) });
+    expect(await channel.call(LogService.FetchOffsets, { consumerGroup: 'g' })).toEqual({ offsets: [] });
+  });
+
+  it('takes commits at the leader only, and tells what was committed at any node', async () => {
+    const leader = await cluster.leader();
+    const follower = cluster.nodes.find(({ id }) => id !== leader.id);
+    const other = new GrpcChannel(follower?.address as string);
+    const request = { consumerGroup: 'both', offsets: [orders] };
+    const error = await firstError([other.call(LogService.CommitOffsets, request)]);
+    expect(error).toMatchObject({ reason: 'NOT_LEADER', leaderAddress: leader.address });
+    await channel.call(LogService.CommitOffsets, request);
+    const committed = await other.call(LogService.FetchOffsets, { consumerGroup: 'both', topic: 'orders' });
+    other.close();
+    expect(committed.offsets).toEqual([{ ...orders, topicId: 1 }]);
+  });
+
   it('answers a follower with the leader to ask', async () => {
     const leader = await cluster.leader();
     const follower = cluster.nodes.find(({ id }) => id !== leader.id);

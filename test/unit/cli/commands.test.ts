@@ -1,10 +1,10 @@
 /** What the commands accept, and what they say of themselves. */
 import type { Command } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { parseFrom } from '../../../src/cli/consume-command.ts';
 import { address, addressList, member, wholeBetween } from '../../../src/cli/flags.ts';
 import { nearest } from '../../../src/cli/nearest.ts';
 import { createProgram } from '../../../src/cli/program.ts';
+import { parseReadStart } from '../../../src/cli/read-start.ts';
 
 function allCommands(command: Command, path: string[] = []): [string, Command][] {
   return command.commands.flatMap((inner) => {
@@ -45,6 +45,9 @@ describe('help', () => {
       'topic delete',
       'produce',
       'consume',
+      'offsets',
+      'offsets show',
+      'offsets reset',
       'status',
       'group',
       'group add-member',
@@ -94,7 +97,9 @@ describe('arguments', () => {
     [['produce'], /missing required argument 'topic'/],
     [['produce', 't', '--queue', '-1'], /whole number from 0/],
     [['produce', 't', '--key-field', '0'], /whole number from 1/],
-    [['consume', 't', '--from', 'middle'], /earliest, latest or an offset/],
+    [['consume', 't', '--from', 'middle'], /earliest, latest, an offset, a time .* or how long ago/],
+    [['consume', 't', '--from', '2026-11-24T10:00:00'], /a time \(2026-11-24T10:00:00Z\)/],
+    [['offsets', 'reset', 'billing', 'orders'], /required option '--to <start>' not specified/],
     [['consume', 't', '--until-end', '--follow'], /'--until-end' cannot be used with option '--follow'/],
     [['topic', 'create', 't', '--queues', '0'], /whole number from 1 to 1024/],
     [['status', '--router', 'nowhere'], /"nowhere" is not host:port/],
@@ -113,10 +118,8 @@ describe('arguments', () => {
   });
 
   it('are parsed', () => {
-    expect([parseFrom('earliest'), parseFrom('latest'), parseFrom('0'), parseFrom('77')]).toEqual(['earliest', 'latest', 0, 77]);
     expect(addressList('a:1, [::1]:2')).toEqual(['a:1', '[::1]:2']);
     expect(() => address('a:0')).toThrow();
-    expect(() => parseFrom('-1')).toThrow();
     expect(wholeBetween(0, 9)('7')).toBe(7);
     expect(() => wholeBetween(0, 9)('7.5')).toThrow();
     expect(member('n2=b:2', member('n1=a:1', undefined))).toEqual([
@@ -124,6 +127,32 @@ describe('arguments', () => {
       { id: 'n2', address: 'b:2' },
     ]);
   });
+});
+
+describe('where reading begins', () => {
+  const nowMs = Date.UTC(2026, 10, 24, 12);
+
+  it.each([
+    ['earliest', 'earliest'],
+    ['latest', 'latest'],
+    ['0', 0],
+    ['77', 77],
+    ['30s', { timeMs: nowMs - 30_000 }],
+    ['2h', { timeMs: Date.UTC(2026, 10, 24, 10) }],
+    ['7d', { timeMs: Date.UTC(2026, 10, 17, 12) }],
+    ['2026-11-24T10:00:00Z', { timeMs: Date.UTC(2026, 10, 24, 10) }],
+    ['2026-11-24T10:00+02:00', { timeMs: Date.UTC(2026, 10, 24, 8) }],
+    ['2026-11-24T10:00:00.250Z', { timeMs: Date.UTC(2026, 10, 24, 10, 0, 0, 250) }],
+  ])('is %s', (text, start) => {
+    expect(parseReadStart(text, nowMs)).toEqual(start);
+  });
+
+  it.each(['-1', '1.5', '', 'h', '2 h', '2w', '2026-11-24', '2026-11-24T10:00:00', '2026-13-24T10:00:00Z', '99999999999999999999'])(
+    'is not %j',
+    (text) => {
+      expect(() => parseReadStart(text, nowMs)).toThrow(/It must be/);
+    },
+  );
 });
 
 describe('nearest', () => {

@@ -21,7 +21,7 @@ describe('LineWriter', () => {
       const full = writer.write(Buffer.from(`line ${line}`));
       if (full !== undefined) await full;
     }
-    await writer.end();
+    await writer.written();
     expect(Buffer.concat(writes).toString()).toBe(expected.join(''));
     expect(writes.length).toBeLessThan(10);
   });

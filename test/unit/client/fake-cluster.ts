@@ -5,7 +5,10 @@ import { LograftError } from '../../../src/rpc/error.ts';
 import type { AppendRequest } from '../../../src/rpc/generated/lograft/v1/AppendRequest.ts';
 import type { AppendResponseInput } from '../../../src/rpc/generated/lograft/v1/AppendResponse.ts';
 import type { ChangeMembersRequest } from '../../../src/rpc/generated/lograft/v1/ChangeMembersRequest.ts';
+import type { CommitOffsetsRequest } from '../../../src/rpc/generated/lograft/v1/CommitOffsetsRequest.ts';
+import type { FetchOffsetsRequest } from '../../../src/rpc/generated/lograft/v1/FetchOffsetsRequest.ts';
 import type { OpenProducerRequest } from '../../../src/rpc/generated/lograft/v1/OpenProducerRequest.ts';
+import { Position } from '../../../src/rpc/generated/lograft/v1/Position.ts';
 import type { ReadRequest } from '../../../src/rpc/generated/lograft/v1/ReadRequest.ts';
 import type { ReadResponseInput } from '../../../src/rpc/generated/lograft/v1/ReadResponse.ts';
 import type { RegistrationInput } from '../../../src/rpc/generated/lograft/v1/Registration.ts';
@@ -18,6 +21,7 @@ import { countRecords } from '../../../src/rpc/record-set.ts';
 import type { MessageStream } from '../../../src/rpc/stream.ts';
 import { hostService, type RpcServer } from '../../../src/rpc/transport.ts';
 import { FakeMembers } from './fake-members.ts';
+import { FakeOffsets } from './fake-offsets.ts';
 
 export const silent = pino({ level: 'silent' });
 export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -50,6 +54,7 @@ export class FakeCluster {
   readonly topics = new Map<string, { id: number; queues: StoredBatch[][] }>();
   readonly nodes: FakeNode[] = [];
   readonly members = new FakeMembers();
+  readonly offsets = new FakeOffsets();
   router: Awaited<ReturnType<typeof startRouter>> | undefined;
   /** Asked for each batch that reaches the leader. */
   fault: (queue: number, first: number) => Fault = () => none;
@@ -281,6 +286,14 @@ export class FakeNode {
       }),
       AppendRecords: unary(() => ({})),
       Read: serverStream<ReadRequest, ReadResponseInput>((request, context) => this.#read(request, context.signal)),
+      CommitOffsets: unary((request: CommitOffsetsRequest) => {
+        this.#requireLeader();
+        return cluster.offsets.commit(request, (topic, queue) => cluster.values(topic, queue).length);
+      }),
+      FetchOffsets: unary((request: FetchOffsetsRequest) => {
+        this.#requireLeader();
+        return cluster.offsets.fetch(request);
+      }),
     });
   }
 
@@ -332,10 +345,10 @@ export class FakeNode {
       const last = queue.at(-1);
       return last === undefined ? 0 : last.baseOffset + last.count;
     };
-    let offset = request.fromPosition === 1 ? end() : (request.fromOffset ?? 0);
+    let offset = startOf(request, queue, end());
     if (offset > end()) throw new LograftError('OFFSET_OUT_OF_RANGE', 'beyond the end');
     const until = request.untilOffset ?? (request.follow ? Number.POSITIVE_INFINITY : end());
-    yield { batches: [], nextOffset: end() };
+    yield { batches: [], nextOffset: end(), fromOffset: offset };
     while (offset < until && !signal.aborted) {
       const next = queue.find(({ baseOffset, count }) => baseOffset + count > offset);
       if (next === undefined) {
@@ -405,6 +418,15 @@ export class FakeNode {
       }),
     });
   }
+}
+
+function startOf({ from, fromOffset, fromPosition, fromTimeMs }: ReadRequest, queue: readonly StoredBatch[], end: number): number {
+  if (from === 'fromTimeMs') {
+    const times = queue.flatMap(({ batch }) => RecordSetCodec.decode(RecordBatchCodec.decode(batch).records).records);
+    const first = times.findIndex(({ timestampMs }) => timestampMs >= (fromTimeMs ?? 0));
+    return first < 0 ? end : first;
+  }
+  return fromPosition === Position.LATEST ? end : (fromOffset ?? 0);
 }
 
 function cataloguedTopic([name, { id, queues }]: [string, { id: number; queues: StoredBatch[][] }]) {

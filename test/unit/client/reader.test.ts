@@ -111,6 +111,36 @@ describe('a reader', () => {
     for await (const { offset } of client.reader({ topic: 'one', from: 'earliest' })) if (offset === 5) break;
   });
 
+  it('reads from a time: the first record of then or later, in the middle of a batch too', async () => {
+    await using producer = client.producer({ lingerMs: 20 });
+    const times = [100, 90, 200, 150, 300, 310];
+    await Promise.all(times.map((timestampMs, at) => producer.send('one', { value: String(at), timestampMs })));
+    const from = (start: ReaderOptions['from']) => read({ topic: 'one', from: start, untilEnd: true });
+    expect(await from({ timeMs: 0 })).toEqual(numbers(0, 6));
+    expect(await from({ timeMs: 101 })).toEqual(numbers(2, 6));
+    expect(await from(new Date(300))).toEqual(numbers(4, 6));
+    expect(await from({ timeMs: 311 })).toEqual([]);
+    await expect(from(new Date('nonsense'))).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
+    await expect(from({ timeMs: 0.5 })).rejects.toMatchObject({ reason: 'INVALID_REQUEST' });
+  });
+
+  it('that found nothing of its time yet goes on where the end was, over breaks', async () => {
+    await fill('one', 0, 5);
+    const values: string[] = [];
+    const reading = (async () => {
+      for await (const { value } of client.reader({ topic: 'one', from: { timeMs: Date.now() + 1_000_000 }, until: 8 }))
+        values.push(value.toString());
+    })();
+    await sleep(100);
+    const node = cluster.nodes[cluster.leader];
+    await node?.stop();
+    cluster.move();
+    await fill('one', 5, 8);
+    await reading;
+    await node?.start();
+    expect(values).toEqual(numbers(5, 8));
+  });
+
   it('says what is wrong', async () => {
     await expect(read({ topic: 'none', from: 0 })).rejects.toMatchObject({ reason: 'UNKNOWN_TOPIC' });
     await expect(read({ topic: 'one', queue: 1, from: 0 })).rejects.toMatchObject({ reason: 'UNKNOWN_QUEUE' });
