@@ -46,7 +46,10 @@ export class Registrations {
     }
     return {
       onMessage: (report) => this.#hear(reporter, report),
-      onEnd: (error) => this.#end(reporter, error === undefined ? 'ended' : String(error)),
+      onEnd: (error) => {
+        this.#end(reporter, error === undefined ? 'ended' : String(error));
+        stream.end();
+      },
     };
   }
 

@@ -10,6 +10,8 @@ import { Cluster, type Finished, finished } from './cluster.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PYTHON_EXAMPLE = join(ROOT, 'examples/python');
 const PUBLIC_PROTOS = ['admin', 'error', 'log', 'record', 'router'].map((name) => `lograft/v1/${name}.proto`);
+const NO_PYTHON =
+  'The Python example is not tested: no Python with gRPC. `apt-get install python3-grpcio protobuf-compiler-grpc`, or see examples/python/README.md';
 
 let cluster: Cluster;
 beforeAll(async () => {
@@ -52,8 +54,10 @@ describe('the Python example', { timeout: 120_000 }, () => {
   it('has every acknowledged record once, in order per key, when a leader is killed half way', async ({ skip }) => {
     const python = ['python3', '/usr/bin/python3'].find((program) => succeeds(program, '-c', 'import grpc.aio, google.protobuf'));
     const compiler = python && protoCompiler(python);
-    if (compiler === undefined)
-      return skip('no Python with gRPC: `apt-get install python3-grpcio protobuf-compiler-grpc`, or see examples/python/README.md');
+    if (compiler === undefined) {
+      console.warn(NO_PYTHON);
+      return skip(NO_PYTHON);
+    }
     const options = ['-I', 'proto', `--python_out=${PYTHON_EXAMPLE}`, `--grpc_python_out=${PYTHON_EXAMPLE}`];
     const generated = await start(compiler[0], [...compiler.slice(1), ...options, ...PUBLIC_PROTOS]).result;
     expect(`${generated.code} ${generated.stderr}`).toBe('0 ');

@@ -70,6 +70,17 @@ describe('a router', () => {
     await watcher.ended;
   });
 
+  it('ends a registration whose node has finished', async () => {
+    const { stream, ended } = register();
+    stream.write(report('n1', 1, true));
+    stream.end();
+    expect(await ended).toBe(undefined);
+    await vi.waitFor(async () => {
+      const { groups } = await channel.call(RouterService.GetRoute, {});
+      expect(groups[0]?.members[0]?.registered).toBe(false);
+    });
+  });
+
   it('pushes what changes in one turn as one message', async () => {
     const table = new RouteTable();
     const watchers = new RouteWatchers(table, systemClock);
