@@ -158,6 +158,12 @@ const NEEDING_A_CLUSTER_OF_THEIR_OWN = {
 } as const;
 
 export function drawWeather(random: SimRandom): Weather {
+  const weather = drawKind(random);
+  // Logs are cut every second or so: a snapshot must be fetched before the next one takes its place.
+  return { ...weather, snapshotPieceBytes: Math.max(weather.snapshotPieceBytes, 100 * weather.latencyMs) };
+}
+
+function drawKind(random: SimRandom): Weather {
   const drawn = draw(random);
   const plots = [changingSides, handingOver, replacingDisks, fallingBehind];
   if (random.chance(0.25)) return { ...drawn, ...random.pick(plots)(drawn, random) };
