@@ -6,7 +6,7 @@ import type { BrokerEnvironment } from '../../../src/broker/broker-environment.t
 import type { NodeId } from '../../../src/raft/types.ts';
 import { type DataDirectory, openDataDirectory } from '../../../src/storage/data-directory.ts';
 import { StorageError } from '../../../src/storage/errors.ts';
-import type { RaftLog } from '../../../src/storage/raft-log.ts';
+import type { RaftLog, RaftLogEvents } from '../../../src/storage/raft-log.ts';
 import { SimDisk } from '../disk/sim-disk.ts';
 import { SimKeyedState } from '../disk/sim-keyed-state.ts';
 import { type ClockFault, SimProcess } from '../engine/sim-process.ts';
@@ -40,6 +40,8 @@ export class BrokerMachine {
   /** Set while the weather keeps it down. */
   held = false;
   starts = 0;
+  /** How often its log met damage while it ran. */
+  damageFound = 0;
 
   constructor(id: NodeId, world: World, members: BrokerConfig['members'], routers: readonly string[]) {
     const { scheduler, trace, weather } = world;
@@ -167,10 +169,20 @@ export class BrokerMachine {
         const settings = { ...options, randomBytes, scrubFirstAfterMs: scrubPauseMs, scrubPauseMs };
         const witness = this.#witness(group);
         const logWitness = witness.logOf(this.id, () => process.alive);
-        const opened = await directory.openGroup(group, settings, witnessedEvents(events, logWitness));
+        const opened = await directory.openGroup(group, settings, witnessedEvents(this.#counting(events), logWitness));
         witness.opened(this.id, opened.log.restored);
         this.#logs.set(group, opened.log);
         return { ...opened, log: new ObservedLog(opened.log, logWitness) };
+      },
+    };
+  }
+
+  #counting(events: RaftLogEvents): RaftLogEvents {
+    return {
+      ...events,
+      onDamaged: (...found) => {
+        this.damageFound += 1;
+        events.onDamaged?.(...found);
       },
     };
   }
