@@ -14,6 +14,7 @@ import type { DataDirectory } from '../storage/data-directory.ts';
 import { serveAdmin } from './admin-service.ts';
 import type { BrokerConfig } from './broker-config.ts';
 import { type BrokerEnvironment, brokerMachine } from './broker-environment.ts';
+import { topicOnWire } from './catalogue.ts';
 import { CatalogueFeed } from './catalogue-feed.ts';
 import { CatalogueFollower } from './catalogue-follower.ts';
 import type { Group } from './group.ts';
@@ -277,7 +278,7 @@ class Node implements Broker {
     const catalogue = this.#follower?.catalogue;
     const registration = { node: this.#self, address: this.address, groups: this.#groups.all().map(describeGroup) };
     if (catalogue === undefined || catalogue.revision <= toldRevision) return registration;
-    const topics = [...catalogue.topics.values()].map(({ name, id, queueGroups }) => ({ name, id, queueGroups: [...queueGroups] }));
+    const topics = [...catalogue.topics.values()].map(topicOnWire);
     return { ...registration, catalogue: { revision: catalogue.revision, homeGroup: this.#home.name, topics } };
   }
 }

@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../base/clock.ts';
 import type { CatalogueProgress } from '../rpc/generated/lograft/internal/v1/CatalogueProgress.ts';
 import type { CatalogueUpdateInput } from '../rpc/generated/lograft/internal/v1/CatalogueUpdate.ts';
 import type { MessageStream, StreamEvents } from '../rpc/stream.ts';
-import type { CatalogueTopic } from './catalogue.ts';
+import { type CatalogueTopic, topicOnWire } from './catalogue.ts';
 import type { Group } from './group.ts';
 import type { Groups } from './groups.ts';
 
@@ -79,7 +79,7 @@ export class CatalogueFeed {
     if (ended()) return;
     this.#tell();
     this.#followers.add(stream);
-    const topics = [...home.state.catalogue.topics.values()].map(onWire);
+    const topics = [...home.state.catalogue.topics.values()].map(topicOnWire);
     stream.write({ revision: home.state.catalogue.revision, complete: true, topics });
   }
 
@@ -93,7 +93,7 @@ export class CatalogueFeed {
     const deletedIds = [...told.keys()].filter((id) => !topics.has(id));
     if (changed.length + deletedIds.length === 0) return;
     this.#told = new Map(topics);
-    const update = { revision, complete: false, topics: changed.map(onWire), deletedIds };
+    const update = { revision, complete: false, topics: changed.map(topicOnWire), deletedIds };
     for (const stream of this.#followers) stream.write(update);
   }
 
@@ -131,8 +131,4 @@ export class CatalogueFeed {
     waiter.timer.cancel();
     waiter.resolve(placed);
   }
-}
-
-function onWire({ id, name, queueGroups }: CatalogueTopic) {
-  return { id, name, queueGroups: [...queueGroups] };
 }

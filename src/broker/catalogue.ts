@@ -83,3 +83,8 @@ export class Catalogue implements CatalogueView {
 export function queuesOf({ queueGroups }: CatalogueTopic, group: string): number[] {
   return queueGroups.flatMap((holder, queue) => (holder === group ? [queue] : []));
 }
+
+/** As every message names a topic: of the catalogue's stream, of registrations, of Admin. */
+export function topicOnWire({ id, name, queueGroups }: CatalogueTopic): { id: number; name: string; queueGroups: string[] } {
+  return { id, name, queueGroups: [...queueGroups] };
+}

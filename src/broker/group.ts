@@ -19,8 +19,6 @@ export class Group {
   readonly state: BrokerState;
   readonly replica: Replica<ApplyResult>;
   readonly #clock: Clock;
-  /** Set while the node shuts down: what it refuses then is to be tried elsewhere. */
-  shuttingDown = false;
 
   constructor(name: string, self: NodeId, state: BrokerState, replica: Replica<ApplyResult>, clock: Clock) {
     this.#clock = clock;

@@ -119,7 +119,6 @@ export class HostedGroup {
   /** Calls are refused, streams told to go elsewhere. */
   refuse(): void {
     this.#stopping.abort();
-    if (this.#group !== undefined) this.#group.shuttingDown = true;
     for (const duty of this.#duties.splice(0)) duty.close();
   }
 
